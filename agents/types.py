@@ -1,0 +1,136 @@
+"""The values that flow through the studio: a Brief becomes a SongPlan.
+
+Every value of a plan carries who decided it, so that nothing the user asked for is ever quietly changed.
+Knows nothing of how plans are made or played.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from agents.harmony import Chord, Key, Meter
+
+PLAN_VERSION = 1
+MIN_SECONDS = 1.0
+MAX_SECONDS = 600.0
+MAX_WORDS = 2_000
+MIN_TEMPO_BPM = 30.0
+MAX_TEMPO_BPM = 300.0
+
+DecidedBy = Literal["asked", "inferred", "default"]
+Value = TypeVar("Value")
+Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4_000)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
+
+
+class Decided(BaseModel, Generic[Value]):
+    """A value, who decided it, and why in a few words ("you wrote “80 bpm”", "usual for lo-fi")."""
+
+    model_config = ConfigDict(frozen=True)
+
+    value: Value
+    by: DecidedBy = "default"
+    why: str = ""
+
+
+class Brief(BaseModel):
+    """What the user wants: the words, and whatever was set beside them.
+
+    A value set here beats the same thing said in the words. `references` are track or take identifiers.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: Line = ""
+    seconds: float | None = Field(default=None, ge=MIN_SECONDS, le=MAX_SECONDS)
+    tempo_bpm: float | None = Field(default=None, ge=MIN_TEMPO_BPM, le=MAX_TEMPO_BPM)
+    key: Key | None = None
+    meter: Meter | None = None
+    negative_words: Line = ""
+    references: tuple[str, ...] = ()
+
+
+class Section(BaseModel):
+    """A stretch of the song in whole bars.
+
+    energy: 0 to 1. chords: symbols, one a bar, repeated when fewer than bars. instruments: identifiers out of
+    agents/knowledge/instruments.json that play here. prompt: what a text-to-music model is told for this stretch.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Decided[Name]
+    bars: Decided[Annotated[int, Field(ge=1, le=400)]]
+    energy: Decided[Annotated[float, Field(ge=0.0, le=1.0)]]
+    prompt: Decided[Line]
+    chords: Decided[list[str]]
+    instruments: Decided[list[str]]
+
+    @field_validator("chords")
+    @classmethod
+    def _chords_are_readable(cls, chords: Decided[list[str]]) -> Decided[list[str]]:
+        if not chords.value:
+            raise ValueError("a section needs at least one chord")
+        for symbol in chords.value:
+            Chord.parse(symbol)
+        return chords
+
+
+class SongPlan(BaseModel):
+    """The one artifact every room works on; JSON in and out, versioned.
+
+    seconds: the take's whole length. The sections fill it in whole bars; what is left over (less than a bar) is the
+    last chord ringing out. genre and groove: identifiers out of agents/knowledge. notes: sentences about what was
+    settled or could not be done, for the user to read.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: Literal[1] = PLAN_VERSION
+    brief: Brief
+    title: Decided[Name]
+    seconds: Decided[Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]]
+    tempo_bpm: Decided[Annotated[float, Field(ge=MIN_TEMPO_BPM, le=MAX_TEMPO_BPM)]]
+    key: Decided[Key]
+    meter: Decided[Meter]
+    genre: Decided[str]
+    moods: Decided[list[str]]
+    groove: Decided[str]
+    instruments: Decided[list[str]]
+    prompt: Decided[Line]
+    negative_prompt: Decided[Line]
+    sections: Annotated[list[Section], Field(min_length=1, max_length=64)]
+    notes: list[str] = []
+
+    @model_validator(mode="after")
+    def _sections_fit_the_length(self) -> SongPlan:
+        over = self.music_seconds - self.seconds.value
+        if over > 0.05:
+            raise ValueError(
+                f"the sections last {self.music_seconds:.1f} s, {over:.1f} s more than the song's "
+                f"{self.seconds.value:.1f} s; take bars away or make the song longer"
+            )
+        return self
+
+    @property
+    def bar_seconds(self) -> float:
+        return self.meter.value.bar_seconds(self.tempo_bpm.value)
+
+    @property
+    def bars(self) -> int:
+        return sum(section.bars.value for section in self.sections)
+
+    @property
+    def music_seconds(self) -> float:
+        """The length of the sections, without the last chord's ring."""
+        return self.bars * self.bar_seconds
+
+    def section_starts_seconds(self) -> list[float]:
+        """Where each section begins, in seconds from the start."""
+        starts, bar = [], 0
+        for section in self.sections:
+            starts.append(bar * self.bar_seconds)
+            bar += section.bars.value
+        return starts

@@ -1,0 +1,1 @@
+"""What turns a song plan into sound: one protocol, several engines."""
