@@ -1,0 +1,55 @@
+# The studio's few commands; `make help` lists them. Each is safe to repeat and quick the second time.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3 python; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: help run test check format lock bench clean
+
+help: ## List the commands.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
+
+run: $(VENV)/.runs ## Install what is needed and open the studio on http://127.0.0.1:7860.
+	$(BIN)/python app.py $(ARGS)
+
+test: check ## Install what is needed, check the code and run the tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.tests ## Lint, formatting and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.tests ## Put the code in order.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.tests ## Measure start-up, first sound and rendering speed.
+	$(BIN)/python benchmarks/first_sound.py
+	$(BIN)/python benchmarks/sketches.py --seeds 1
+
+lock: $(VENV)/.tests ## Pin every version anew from requirements.in and requirements-dev.in.
+	$(PIP) install uv==0.13.9
+	$(BIN)/uv pip compile requirements.in --universal --python-version 3.11 --fork-strategy fewest -q \
+		--custom-compile-command "make lock" --no-annotate -o requirements.txt \
+		--no-emit-package cuda-bindings --no-emit-package cuda-pathfinder --no-emit-package cuda-toolkit --no-emit-package triton
+	sed -i.old '/^nvidia-/d' requirements.txt && rm -f requirements.txt.old
+	$(BIN)/uv pip compile requirements-dev.in --universal --python-version 3.11 --fork-strategy fewest -q \
+		--custom-compile-command "make lock" --no-annotate -o requirements-dev.txt
+
+clean: ## Remove the environment and caches; takes and settings stay where they are.
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.runs: requirements.txt requirements-no-deps.txt
+	@test -n "$(PYTHON)" || { echo "MusicGen Studio needs Python 3.11, 3.12 or 3.13; set PYTHON=/path/to/python."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python cannot make an environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@echo "Installing what the studio needs into $(VENV); the first time takes some minutes."
+	$(PIP) install -r requirements.txt
+	$(PIP) install --no-deps -r requirements-no-deps.txt
+	@touch $@
+
+$(VENV)/.tests: $(VENV)/.runs requirements-dev.txt
+	$(PIP) install -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,1 @@
+"""The page: one file a tab, and what serves them. The only rooms, with `studio.api`, that know of Gradio."""
