@@ -8,7 +8,6 @@ dither is seeded, so the same clip gives the same bytes. Knows nothing of takes,
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import secrets
@@ -165,27 +164,25 @@ def _check_length(seconds: float, *, name: str, max_seconds: float | None) -> No
 
 def encode(clip: Clip, *, format: str = "flac", tags: Tags | None = None) -> bytes:
     """The clip as a file's bytes. Raises AudioUnwritable."""
+    chosen = format_of(format)
     buffer = io.BytesIO()
-    _write(buffer, clip, format_of(format))
+    _encode_into(buffer, clip, chosen)
     if tags is not None:
         from audio.tags import write_tags
 
-        write_tags(buffer, tags, container=format_of(format).container)
+        write_tags(buffer, tags, container=chosen.container)
     return buffer.getvalue()
 
 
 def write_clip(path: Path, clip: Clip, *, format: str | None = None, tags: Tags | None = None) -> Path:
     """Write the clip to the path, whole or not at all; the format follows the ending unless named.
 
+    Encoded in memory first: libsndfile hides some refusals of a full disk, Python's own writing hides none.
     Raises AudioUnwritable when the format is unknown, OSError when the disk refuses (full, read-only).
     """
-    chosen = format_of(format or path)
+    data = encode(clip, format=format_of(format or path).name, tags=tags)
     with written_whole(path) as part:
-        _write(part, clip, chosen)
-        if tags is not None:
-            from audio.tags import write_tags
-
-            write_tags(part, tags, container=chosen.container)
+        part.write_bytes(data)
     return path
 
 
@@ -214,36 +211,23 @@ def flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
-def _write(target: Path | BinaryIO, clip: Clip, chosen: SoundFormat) -> None:
+def _encode_into(buffer: io.BytesIO, clip: Clip, chosen: SoundFormat) -> None:
     import soundfile
 
     if chosen.container == "MP3" and (clip.sample_rate_hz not in _MP3_RATES_HZ or clip.channels > 2):
         raise AudioUnwritable(
             f"MP3 holds no {clip.channels} channels at {clip.sample_rate_hz} Hz. Use FLAC or WAV, or convert to 48000 Hz."
         )
-    options: dict[str, Any] = {
-        "compression_level": chosen.compression_level,
-        "bitrate_mode": chosen.bitrate_mode,
-    }
+    options: dict[str, Any] = {"compression_level": chosen.compression_level, "bitrate_mode": chosen.bitrate_mode}
+    options = {name: value for name, value in options.items() if value is not None}
     try:
         with soundfile.SoundFile(
-            target, "w", clip.sample_rate_hz, clip.channels, chosen.subtype, format=chosen.container,
-            **{name: value for name, value in options.items() if value is not None},
-        ) as file:  # fmt: skip
+            buffer, "w", clip.sample_rate_hz, clip.channels, chosen.subtype, format=chosen.container, **options
+        ) as file:
             for block in _blocks(clip, bits=chosen.bits):
                 file.write(block)
-        written = len(target.getvalue()) if isinstance(target, io.BytesIO) else Path(str(target)).stat().st_size
     except soundfile.LibsndfileError as error:
-        raise _disk_error(target, error) from error
-    if written == 0:  # libsndfile swallows some write errors of a full disk
-        raise OSError(errno.ENOSPC, "no room on the disk", str(target))
-
-
-def _disk_error(target: Path | BinaryIO, error: Exception) -> Exception:
-    """libsndfile says "System error." for a disk's refusal; ask the system what it was."""
-    if "system error" in str(error).lower() and isinstance(target, Path):
-        return OSError(errno.EIO, "the disk refused the file", str(target))
-    return AudioUnwritable(f"The sound could not be encoded: {error}")
+        raise AudioUnwritable(f"The sound could not be encoded as {chosen.label}: {error}") from error
 
 
 def _blocks(clip: Clip, *, bits: int) -> Iterator[np.ndarray]:
