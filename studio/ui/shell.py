@@ -1,0 +1,42 @@
+"""The page's fixed parts as HTML: head, deck and the list of shortcuts. What moves in them is in static/*.js."""
+
+from __future__ import annotations
+
+_MARK = """<svg class="st-mark" viewBox="0 0 34 34" aria-hidden="true">
+<rect x="1" y="13" width="4" height="8" rx="2"/><rect x="8" y="7" width="4" height="20" rx="2"/>
+<rect x="15" y="2" width="4" height="30" rx="2"/><rect x="22" y="9" width="4" height="16" rx="2"/>
+<rect x="29" y="14" width="4" height="6" rx="2"/></svg>"""
+
+HEAD = f"""<header class="st-head">{_MARK}
+<div class="st-name">MusicGen Studio<small>Describe music, hear it, keep it.</small></div>
+<span class="st-spring"></span>
+<button type="button" class="st-icon" id="st-help" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)">?</button>
+<button type="button" class="st-icon" id="st-theme" aria-label="Dark or light" title="Dark or light">
+<svg viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9z"/></svg></button>
+</header>"""
+
+# The microphone waits for the speech model; it says so where it stands.
+MICROPHONE = """<button type="button" class="st-icon st-mic" id="st-mic" disabled
+aria-label="Speak your wish (not there yet: the studio has no speech model so far)"
+title="Speaking a wish needs a speech model, which this version does not have yet. Type it for now.">
+<svg viewBox="0 0 24 24"><path d="M12 3a3 3 0 0 1 3 3v6a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5 11a7 7 0 0 0 14 0M12 18v3"/></svg></button>"""
+
+JOBS = '<div class="st-list" id="st-jobs" aria-live="polite"></div>'
+
+DECK = """<section id="st-deck" class="st-empty-deck" aria-label="Player"><div class="st-deck-in">
+<div class="st-transport">
+<button type="button" class="st-icon" id="st-deck-prev" aria-label="Previous take" title="Previous take (K)">
+<svg viewBox="0 0 24 24"><path d="M18 5 8 12l10 7zM6 5v14"/></svg></button>
+<button type="button" class="st-deck-play" id="st-deck-play" aria-label="Play" title="Play or pause (Space)" disabled></button>
+<button type="button" class="st-icon" id="st-deck-next" aria-label="Next take" title="Next take (J)">
+<svg viewBox="0 0 24 24"><path d="m6 5 10 7L6 19zM18 5v14"/></svg></button></div>
+<div class="st-deck-line"><strong id="st-deck-title">Nothing on the deck yet</strong>
+<span class="st-badges" id="st-deck-badges"></span></div>
+<div class="st-marks" id="st-marks" aria-hidden="true"></div>
+<canvas class="st-wave" id="st-wave" tabindex="0" role="slider" aria-label="Position; arrow keys move it by five seconds"></canvas>
+<div class="st-clock"><b id="st-clock">0:00</b><span id="st-deck-say" role="status"></span>
+<button type="button" class="st-act danger st-hidden" id="st-stop" title="Stop and keep what is made (S)">Stop</button></div>
+<audio id="st-audio" preload="auto"></audio>
+</div></section>
+<dialog id="st-keys" aria-label="Keyboard shortcuts"><h3>Keyboard</h3><dl id="st-keys-list"></dl>
+<form method="dialog"><button class="st-act" autofocus>Close</button></form></dialog>"""

@@ -1,0 +1,30 @@
+// The keyboard: one table, from which the keys work and the help is written.
+const typing = (target) => target.closest("input, textarea, select, [contenteditable], [role=textbox], dialog");
+const click = (id) => document.getElementById(id)?.click();
+
+export const KEYS = [
+  { keys: ["Ctrl+Enter", "⌘+Enter"], does: "Generate", when: (e) => (e.ctrlKey || e.metaKey) && e.key === "Enter", anywhere: true,
+    run: () => click("st-generate") },
+  { keys: ["Space"], does: "Play or pause", when: (e) => e.key === " " && !e.target.closest("button, summary, a, [role=tab]"), run: () => click("st-deck-play") },
+  { keys: ["S"], does: "Stop, and keep what is made", when: (e) => e.key === "s", run: () => click("st-stop") },
+  { keys: ["J", "K"], does: "Next or previous take", when: (e) => e.key === "j" || e.key === "k",
+    run: (e) => click(e.key === "j" ? "st-deck-next" : "st-deck-prev") },
+  { keys: ["/"], does: "Write the prompt", when: (e) => e.key === "/", run: () => {
+    document.querySelector("[role=tab]")?.click();
+    setTimeout(() => document.querySelector(".st-prompt textarea")?.focus(), 60);
+  } },
+  { keys: ["?"], does: "These shortcuts", when: (e) => e.key === "?", run: () => document.getElementById("st-keys").showModal() },
+];
+
+export function listenToKeys() {
+  const rows = KEYS.map(({ keys, does }) => `<dt>${keys.map((key) => `<kbd>${key}</kbd>`).join(" ")}</dt><dd>${does}</dd>`);
+  document.getElementById("st-keys-list").innerHTML = rows.join("");
+  addEventListener("keydown", (event) => {
+    const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
+    const key = KEYS.find((entry) => entry.when(event) && (entry.anywhere || (plain && !typing(event.target))));
+    if (!key) return;
+    event.preventDefault();
+    event.stopPropagation();
+    key.run(event);
+  }, true);
+}

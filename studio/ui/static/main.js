@@ -1,0 +1,51 @@
+// Starts the page's own parts once Gradio has laid it out.
+import { Deck } from "./deck.js";
+import { Jobs } from "./jobs.js";
+import { listenToKeys } from "./keys.js";
+
+const here = (id) => new Promise((found) => {
+  const look = () => document.getElementById(id) ?? null;
+  if (look()) return found(look());
+  const observer = new MutationObserver(() => { if (look()) { observer.disconnect(); found(look()); } });
+  observer.observe(document.documentElement, { childList: true, subtree: true });
+});
+
+// Actions on takes go to Python through one Gradio event (see actions.py); it may not be there yet at the first call.
+const act = (what) => (window.studioAct ? window.studioAct(what) : setTimeout(() => act(what), 100));
+
+function step(deck, direction) {
+  const takes = [...document.querySelectorAll(".st-card[data-take]")].filter((card) => card.offsetParent).map((card) => card.dataset.take);
+  if (!takes.length) return;
+  const at = takes.indexOf(deck.now?.take);
+  const next = at < 0 ? 0 : (at + direction + takes.length) % takes.length;
+  deck.loadTake(takes[next]);
+}
+
+function onClick(event, deck) {
+  const target = event.target.closest("[data-act]");
+  if (!event.target.closest("details.st-menu"))
+    for (const menu of document.querySelectorAll("details.st-menu[open]")) menu.open = false;
+  if (!target) return;
+  const { act: action, take, job } = target.dataset;
+  if (action === "play") deck.now?.take === take ? deck.toggle() : deck.loadTake(take);
+  else act({ action, take, job });
+}
+
+function toggleTheme() {
+  const dark = document.body.classList.toggle("dark");
+  localStorage.setItem("studio-theme", dark ? "dark" : "light");
+}
+
+await Promise.all(["st-audio", "st-bridge", "st-jobs", "st-keys", "st-generate"].map(here));
+const deck = new Deck();
+const jobs = new Jobs(deck, act);
+window.studio = { deck, jobs };
+document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
+document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
+document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));
+document.getElementById("st-deck-next").addEventListener("click", () => step(deck, 1));
+document.getElementById("st-theme").addEventListener("click", toggleTheme);
+document.getElementById("st-help").addEventListener("click", () => document.getElementById("st-keys").showModal());
+document.addEventListener("click", (event) => onClick(event, deck));
+listenToKeys();
+document.documentElement.dataset.studio = "ready";
