@@ -1,4 +1,4 @@
-"""What the studio knows of music, as data: genres, moods, instruments.
+"""What the studio knows of music, as data: genres, moods, instruments, progressions and the words of briefs.
 
 The JSON beside this file is the knowledge; this module reads it once, checks it and hands it out. Knows nothing of
 briefs or plans.
@@ -137,6 +137,65 @@ def genres() -> dict[str, Genre]:
 def moods() -> dict[str, Mood]:
     """Every mood by its identifier."""
     return {name: Mood.model_validate(value) for name, value in _read("moods.json").items()}
+
+
+class Family(BaseModel):
+    """Voices that one everyday word covers: "guitar", "drums".
+
+    members: what the word asks for, any one of them, most likely first. also: what "no guitar" takes away besides.
+    role: the part it plays, when the word names a part.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: tuple[str, ...]
+    members: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    role: Role | None = None
+
+
+class Words(BaseModel):
+    """Everyday words of briefs: families of voices, names of sections, words for tempo, and what titles are made of.
+
+    tempo_words: -1 the slow end of a genre's range to 1 its fast end, further for "very". adjectival_genres: genre
+    words that yield when a plainer genre is named too ("cinematic techno" is techno).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    families: dict[str, Family]
+    roles: dict[str, Role]
+    voices: tuple[str, ...]
+    sections: dict[str, tuple[str, ...]]
+    section_energies: dict[str, float]
+    section_weights: dict[str, float]
+    louder: tuple[str, ...]
+    softer: tuple[str, ...]
+    tempo_words: dict[str, float]
+    italian_tempos: dict[str, float]
+    mood_genres: dict[str, str]
+    decade_genres: dict[str, str]
+    adjectival_genres: tuple[str, ...]
+    production: tuple[str, ...]
+    stopwords: tuple[str, ...]
+    title_nouns: dict[str, tuple[str, ...]]
+    title_plain: tuple[str, ...]
+    title_genre: dict[str, tuple[str, ...]]
+
+
+@cache
+def words() -> Words:
+    """The everyday words of briefs."""
+    return Words.model_validate(_read("words.json"))
+
+
+@cache
+def progressions() -> dict[str, tuple[Progression, ...]]:
+    """Progressions that suit a mode in any genre, for when a genre has none of its own in it."""
+    return {
+        mode: tuple(Progression.model_validate({"mode": mode, "numerals": numerals}) for numerals in rows)
+        for mode, rows in _read("progressions.json").items()
+    }
 
 
 Genre.model_rebuild()
