@@ -99,7 +99,7 @@ class History:
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA synchronous = NORMAL")
             if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {verdict}")
             self._migrate(connection)
@@ -258,11 +258,11 @@ class History:
 
     # ------------------------------------------------------------------------------------------ reconciling
 
-    def reconcile(self, store: TakeStore, *, only_process: bool = True) -> Reconciled:
+    def reconcile(self, store: TakeStore, *, settle_jobs: bool = True) -> Reconciled:
         """Bring the rows in step with the folders.
 
         Folders without a row are added, rows without a folder marked missing, states follow the folder a take is in.
-        With only_process, jobs a dead process left unfinished become "interrupted", or done when their take exists.
+        With settle_jobs, jobs a dead process left unfinished become "interrupted", or done when their take exists.
         Raises TakeError when the takes' folder cannot be read.
         """
         found: dict[str, State] = dict.fromkeys(store.binned_ids(), "binned")
@@ -284,14 +284,14 @@ class History:
                 if known[take_id] != "missing":
                     connection.execute("UPDATE takes SET state = 'missing' WHERE id = ?", (take_id,))
                     missing.append(take_id)
-            interrupted = _settle_jobs(connection) if only_process else []
+            interrupted = _settle_jobs(connection) if settle_jobs else []
         return Reconciled(tuple(added), tuple(sorted(missing)), tuple(unreadable), tuple(interrupted))
 
 
 def _settle_jobs(connection: sqlite3.Connection) -> list[str]:
     marks = ", ".join("?" * len(UNFINISHED))
     connection.execute(
-        f"UPDATE jobs SET state = 'done', take_id = (SELECT id FROM takes WHERE takes.job = jobs.id) "
+        f"UPDATE jobs SET state = 'done', take_id = (SELECT id FROM takes WHERE takes.job = jobs.id LIMIT 1) "
         f"WHERE state IN ({marks}) AND id IN (SELECT job FROM takes WHERE job <> '')",
         UNFINISHED,
     )

@@ -1,0 +1,143 @@
+"""Makes one job's take: plan, render, keep; and turns whatever goes wrong into one sentence.
+
+Knows nothing of queues or threads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from agents.types import Brief, SongPlan
+from studio.engines.base import Cancelled, Capabilities, EngineError, Listener, Rendering, Sampling
+from studio.history import History, HistoryError
+from studio.job import Job, JobState
+from studio.takes import EngineFacts, TakeStore, Timings
+
+_log = logging.getLogger(__name__)
+_OURS = ("agents", "audio", "rag", "studio")
+RESCUED_SECONDS = 1.0
+
+
+class Generate(Protocol):
+    """The pipeline's generate."""
+
+    def __call__(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering: ...
+
+
+class PlanFromBrief(Protocol):
+    """The structure agent."""
+
+    def __call__(self, brief: Brief, *, seed: int) -> SongPlan: ...
+
+
+class Maker:
+    """What a job needs to become a take. log_path: where the user finds the details of a breakdown."""
+
+    def __init__(
+        self,
+        *,
+        generate: Generate,
+        plan_from_brief: PlanFromBrief,
+        capabilities: Callable[[str], Capabilities],
+        store: TakeStore,
+        history: History,
+        log_path: Path | None = None,
+    ) -> None:
+        self._generate, self._plan_from_brief, self._capabilities = generate, plan_from_brief, capabilities
+        self._store, self._history, self._log_path = store, history, log_path
+
+    def make(self, job: Job) -> tuple[JobState, str]:
+        """Make the job's take and say how it ended: its last state, and a sentence when something is amiss.
+
+        Sound the disk refused stays in `job.unkept`, and only writing it is tried when the job is made again.
+        """
+        try:
+            if job.unkept is None:
+                job.unkept = self._render(job, self._plan(job))
+            return self._keep(job, job.unkept)
+        except Cancelled:
+            return "stopped", ""
+        except Exception as error:  # noqa: BLE001 - whatever broke, the queue goes on and the user is told
+            return "failed", self._sentence(job, error) + self._rescue(job)
+
+    def _plan(self, job: Job) -> SongPlan:
+        if job.plan is None:
+            job.progress("planning", 0.0)
+            job.plan = self._plan_from_brief(job.request.brief, seed=job.request.sampling.seed)
+        job.stop_if_asked()
+        return job.plan
+
+    def _render(self, job: Job, plan: SongPlan) -> Rendering:
+        able = self._capabilities(job.request.engine)
+        seconds = plan.seconds.value
+        if seconds > able.max_seconds:
+            raise EngineError(
+                f"{able.label} makes at most {able.max_seconds:.0f} s at a time and this song lasts {seconds:.0f} s. "
+                "Make it shorter, or choose another engine."
+            )
+        self._store.check_room(
+            seconds=seconds, sample_rate_hz=able.sample_rate_hz, channels=able.channels,
+            parts=1 + (len(plan.instruments.value) if able.makes_stems else 0),
+        )  # fmt: skip
+        job.enter("rendering")
+        rendering = self._generate(job.request.engine, plan, job.request.sampling, job)
+        if job.live is not None:
+            job.live.close()
+        if rendering.clip.frames == 0:
+            raise Cancelled("Stopped before any sound was made.")
+        return rendering
+
+    def _keep(self, job: Job, rendering: Rendering) -> tuple[JobState, str]:
+        job.enter("writing")
+        job.progress("keeping", 0.0)
+        self._write(job, rendering)
+        job.unkept = None
+        state: JobState = "done" if rendering.complete else "stopped"
+        try:
+            self._list(job)
+        except HistoryError as trouble:
+            _log.warning("take %s is not listed: %s", job.take_id, trouble)
+            return state, f"The take is kept in its folder, but it could not be listed. {trouble}"
+        return state, ""
+
+    def _write(self, job: Job, rendering: Rendering) -> None:
+        if job.plan is None:
+            raise RuntimeError("a take without a plan cannot be kept")
+        request = job.request
+        job.take = self._store.write(
+            rendering, plan=job.plan, sampling=request.sampling, owner=job.owner, parent=request.parent, job=job.id,
+            engine=EngineFacts(name=request.engine, label=job.engine_label, tier=job.tier, licence=job.licence),
+            request=job.request_json(),
+            timings=Timings(first_sound_seconds=job.first_sound_seconds, total_seconds=job.elapsed_seconds),
+        )  # fmt: skip
+        job.take_id = job.take.id
+
+    def _list(self, job: Job) -> None:
+        if job.take is not None:
+            self._history.add(job.take)
+
+    def _rescue(self, job: Job) -> str:
+        """After an engine broke: keep what was already heard, as an unfinished take."""
+        live = job.live
+        if live is None or live.seconds < RESCUED_SECONDS or job.unkept is not None or job.take_id is not None:
+            return ""
+        seconds = live.seconds
+        try:
+            self._write(job, Rendering(clip=live.clip(), complete=False, identity={"rescued_after_an_error": True}))
+            self._list(job)
+        except Exception:  # noqa: BLE001 - the first error is the one to show
+            _log.exception("the part of job %s could not be kept", job.id)
+            return ""
+        return f" The {seconds:.0f} s already made are kept."
+
+    def _sentence(self, job: Job, error: Exception) -> str:
+        if type(error).__module__.split(".")[0] in _OURS:
+            return str(error)
+        _log.error("job %s failed", job.id, exc_info=error)
+        if isinstance(error, MemoryError):
+            return "There was not enough memory for this take. Make it shorter, or choose a smaller model."
+        where = f" The details are in {self._log_path}." if self._log_path else ""
+        return f"Something broke while making this take ({type(error).__name__}).{where}"

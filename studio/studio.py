@@ -1,0 +1,242 @@
+"""The whole studio in one object: engines, queue, takes, history, exports, wired together.
+
+Opening it loads no engine, so that the page is up at once. Knows nothing of pages or of HTTP; owners are names
+handed in ("" the studio's own user, None anyone's).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from agents.types import Brief, SongPlan
+from studio.engines.base import Capabilities, Listener, Rendering, Sampling
+from studio.exports import ExportedFile, Exports
+from studio.history import Entry, History, Page
+from studio.jobs import GenerateRequest, Jobs, JobView
+from studio.settings import Settings
+from studio.takes import TakeError, TakeMissing, TakeStore
+
+if TYPE_CHECKING:
+    from studio.models import Catalogue
+
+_GONE = "There is no such take, or it is not yours."
+
+
+class StudioError(Exception):
+    """The studio cannot open; the message is a sentence for the user."""
+
+
+class StudioBusy(StudioError):
+    """Another process has this data folder open."""
+
+
+class NotYours(TakeError):
+    """The take is somebody else's."""
+
+
+class Engines(Protocol):
+    """What the studio needs of a pipeline."""
+
+    def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering: ...
+
+    def capabilities(self, name: str) -> Capabilities: ...
+
+    def unload(self) -> None: ...
+
+
+def plan_from_brief(brief: Brief, *, seed: int) -> SongPlan:
+    """The structure agent, fetched when first needed."""
+    from agents.planner import plan_from_brief as plan
+
+    return plan(brief, seed=seed)
+
+
+class Studio:
+    """Open on a data folder until `close`. notices: sentences about what was found odd at opening.
+
+    Raises StudioBusy when another studio has the folder, StudioError when it cannot be used. `engines` and `planner`
+    replace the usual ones.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        engines: Engines | None = None,
+        planner: Callable[..., SongPlan] = plan_from_brief,
+    ) -> None:
+        self.settings = settings
+        self.notices: list[str] = []
+        self._lock = _lock_folder(settings.data_dir)
+        try:
+            self.log_path = settings.data_dir / "studio.log"
+            self._log_handler = _log_into(self.log_path)
+            settings.presets_dir.mkdir(parents=True, exist_ok=True)
+            self.store = TakeStore(settings.takes_dir, settings.bin_dir)
+            self.store.sweep()
+            self.history = History(settings.history_path)
+            self._reconcile()
+            self.exports = Exports(self.store, settings.data_dir / "exports")
+            self.catalogue: Catalogue | None = None
+            if engines is None:
+                self.catalogue, engines = _make_engines(settings)
+            self.engines = engines
+            self.planner = planner
+            self.jobs = Jobs(
+                generate=self.engines.generate, plan_from_brief=planner, capabilities=self.engines.capabilities,
+                store=self.store, history=self.history, log_path=self.log_path,
+            )  # fmt: skip
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Stop the running take, keeping its part, and let the folder go."""
+        self.jobs.close()
+        self.engines.unload()
+        self.history.close()
+        logging.getLogger("studio").removeHandler(self._log_handler)
+        self._log_handler.close()
+        self._lock.release()
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # ---------------------------------------------------------------------------------------------- asking
+
+    def plan(self, brief: Brief, *, seed: int = 0) -> SongPlan:
+        """What would be played. Raises the agents' errors, in the user's words."""
+        return self.planner(brief, seed=seed)
+
+    def generate(self, request: GenerateRequest, *, owner: str = "") -> JobView:
+        """Queue a take; a guest may have only so many under way. Raises as `Jobs.submit`."""
+        return self.jobs.submit(request, owner=owner, max_active=self._allowance(owner))
+
+    def make_again(self, take_id: str, *, owner: str | None = "") -> JobView:
+        """The same plan, sampling and engine once more: the same bytes on the same machine."""
+        take = self.entry(take_id, owner=owner).take
+        request = GenerateRequest(
+            brief=take.plan.brief, plan=take.plan, engine=take.engine.name, sampling=take.sampling, parent=take.id
+        )
+        asker = take.owner if owner is None else owner
+        return self.jobs.submit(request, owner=asker, max_active=self._allowance(asker))
+
+    def _allowance(self, owner: str) -> int | None:
+        return self.settings.jobs_per_guest if owner else None
+
+    # ----------------------------------------------------------------------------------------------- takes
+
+    def takes(
+        self, words: str = "", *, owner: str | None = "", binned: bool = False, limit: int = 20, offset: int = 0
+    ) -> Page:
+        """A page of takes, newest first, narrowed by words."""
+        return self.history.search(words, owner=owner, state="binned" if binned else "kept", limit=limit, offset=offset)
+
+    def entry(self, take_id: str, *, owner: str | None = "") -> Entry:
+        """A take with its state. Raises TakeMissing, or NotYours."""
+        entry = self.history.get(take_id)
+        if entry is None:
+            raise TakeMissing(_GONE)
+        if owner is not None and entry.take.owner != owner:
+            raise NotYours(_GONE)
+        return entry
+
+    def export(
+        self,
+        take_id: str,
+        *,
+        format: str,
+        provenance: bool | None = None,
+        owner: str | None = "",
+        folder: Path | None = None,
+    ) -> ExportedFile:
+        """The take as a file; provenance None follows the settings. Raises ExportError, TakeMissing, NotYours."""
+        self.entry(take_id, owner=owner)
+        tagged = self.settings.embed_provenance if provenance is None else provenance
+        return self.exports.export(take_id, format=format, provenance=tagged, folder=folder)
+
+    def delete_take(self, take_id: str, *, owner: str | None = "") -> None:
+        """Into the bin. Raises TakeMissing, NotYours, TakeError."""
+        self.entry(take_id, owner=owner)
+        try:
+            self.store.to_bin(take_id)
+        except TakeMissing:
+            if take_id not in self.store.binned_ids():
+                self.history.set_state(take_id, "missing")
+                raise
+        self.history.set_state(take_id, "binned")
+        self.exports.forget(take_id)
+
+    def restore_take(self, take_id: str, *, owner: str | None = "") -> None:
+        """Out of the bin. Raises TakeMissing, NotYours, TakeError."""
+        self.entry(take_id, owner=owner)
+        self.store.restore(take_id)
+        self.history.set_state(take_id, "kept")
+
+    def empty_bin(self, *, owner: str | None = "") -> int:
+        """Delete this owner's binned takes for good; returns how many."""
+        gone = 0
+        while entries := self.history.search(owner=owner, state="binned", limit=100).entries:
+            for entry in entries:
+                if entry.take.id in self.store.binned_ids():
+                    self.store.delete_binned(entry.take.id)
+                self.history.forget([entry.take.id])
+                gone += 1
+        return gone
+
+    def _reconcile(self) -> None:
+        found = self.history.reconcile(self.store)
+        if self.history.notice:
+            self.notices.append(self.history.notice)
+        if found.unreadable:
+            self.notices.append(
+                f"{len(found.unreadable)} take folders cannot be read and are not listed: "
+                f"{', '.join(found.unreadable[:5])}. They are left as they are in {self.store.takes_dir}."
+            )
+        if found.missing:
+            self.notices.append(f"The folders of {len(found.missing)} takes are gone from {self.store.takes_dir}.")
+
+
+def _make_engines(settings: Settings) -> tuple[Catalogue, Engines]:
+    from studio.models import Catalogue
+    from studio.pipeline import Pipeline
+
+    catalogue = Catalogue(settings.models_dir)
+    return catalogue, Pipeline(settings, catalogue)
+
+
+def _lock_folder(data_dir: Path) -> Any:
+    """One studio a folder: two would sweep each other's work."""
+    from filelock import FileLock, Timeout
+
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(data_dir / "studio.lock", timeout=0, thread_local=False)
+        lock.acquire()
+    except Timeout as error:
+        raise StudioBusy(
+            f"Another MusicGen Studio already uses {data_dir}. Close it first, or give this one another --data-dir."
+        ) from error
+    except OSError as error:
+        raise StudioError(
+            f"The data folder {data_dir} cannot be used: {error.strerror or error}. Choose another with --data-dir."
+        ) from error
+    return lock
+
+
+def _log_into(path: Path) -> RotatingFileHandler:
+    handler = RotatingFileHandler(path, maxBytes=2_000_000, backupCount=2, encoding="utf-8", delay=True)
+    handler.setLevel(logging.INFO)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger("studio").addHandler(handler)
+    return handler
