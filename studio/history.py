@@ -191,8 +191,10 @@ class History:
         where, values = ["(? IS NULL OR owner = ?)", "(? IS NULL OR state = ?)"], [owner, owner, state, state]
         if words.strip():
             wanted = " ".join(f'"{word}"*' for word in re.findall(r"\w+", words))
+            if not wanted:  # nothing but signs: no take holds them
+                return Page(entries=(), total=0)
             where.append("id IN (SELECT take_id FROM take_words WHERE take_words MATCH ?)")
-            values.append(wanted or '"\x00"')
+            values.append(wanted)
         clause = " AND ".join(where)
         with self._reading() as connection:
             total = connection.execute(f"SELECT count(*) FROM takes WHERE {clause}", values).fetchone()[0]
