@@ -134,3 +134,15 @@ class SongPlan(BaseModel):
             starts.append(bar * self.bar_seconds)
             bar += section.bars.value
         return starts
+
+
+class BriefError(ValueError):
+    """A brief cannot be followed as it stands; the message is a sentence for the user, with what to do next."""
+
+
+class EmptyBrief(BriefError):
+    """Nothing was asked for: no words and no settings."""
+
+
+class PlanError(ValueError):
+    """A song plan was edited into something that cannot be played; the message is a sentence for the user."""
