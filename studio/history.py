@@ -48,7 +48,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job as it was last known. request: GenerateRequest as JSON-able values."""
+    """A job as it was last known. request, engine: GenerateRequest and EngineFacts as JSON-able values."""
 
     id: str
     owner: str
@@ -58,6 +58,7 @@ class JobRow:
     take_id: str | None
     error: str
     created_at: datetime
+    engine: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ class History:
         owner: str = "",
         title: str = "",
         request: dict[str, Any] | None = None,
+        engine: dict[str, Any] | None = None,
         take_id: str | None = None,
         error: str = "",
     ) -> None:
@@ -232,10 +234,21 @@ class History:
         now = datetime.now(UTC).isoformat()
         with self._writing() as connection:
             connection.execute(
-                "INSERT INTO jobs (id, owner, title, state, request, take_id, error, created_at, changed_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
+                "INSERT INTO jobs (id, owner, title, state, request, take_id, error, created_at, changed_at, engine) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
                 "take_id = excluded.take_id, error = excluded.error, changed_at = excluded.changed_at",
-                (job_id, owner, title, state, json.dumps(request or {}), take_id, error, now, now),
+                (
+                    job_id,
+                    owner,
+                    title,
+                    state,
+                    json.dumps(request or {}),
+                    take_id,
+                    error,
+                    now,
+                    now,
+                    json.dumps(engine or {}),
+                ),
             )
 
     def jobs(self, *, state: str | None = None, owner: str | None = None, limit: int = 200) -> list[JobRow]:
@@ -249,7 +262,7 @@ class History:
         return [
             JobRow(
                 row["id"], row["owner"], row["title"], row["state"], json.loads(row["request"]), row["take_id"],
-                row["error"], datetime.fromisoformat(row["created_at"]),
+                row["error"], datetime.fromisoformat(row["created_at"]), json.loads(row["engine"]),
             )
             for row in rows
         ]  # fmt: skip

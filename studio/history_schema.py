@@ -40,4 +40,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "UPDATE takes SET job = coalesce(json_extract(manifest, '$.job'), '')",
         "CREATE INDEX takes_by_job ON takes (job)",
     ),
+    # 4: which engine a job was for, so that an interrupted one is shown without asking the engine
+    ("ALTER TABLE jobs ADD COLUMN engine TEXT NOT NULL DEFAULT '{}'",),
 )

@@ -17,7 +17,7 @@ from agents.types import Brief, SongPlan
 from audio.clip import Clip
 from studio.engines.base import Cancelled, Listener, Rendering, Sampling, Tier
 from studio.live import LiveSound
-from studio.takes import Take
+from studio.takes import EngineFacts, Take
 
 JobState = Literal["queued", "planning", "rendering", "writing", "done", "stopped", "failed", "interrupted"]
 FINISHED: frozenset[str] = frozenset({"done", "stopped", "failed", "interrupted"})
@@ -91,14 +91,12 @@ class Job(Listener):
         request: GenerateRequest,
         *,
         owner: str,
-        engine_label: str,
-        tier: Tier,
-        licence: str,
+        engine: EngineFacts,
         changed: Callable[[Job], None],
         created_at: datetime | None = None,
     ) -> None:
         self.id, self.request, self.owner = job_id, request, owner
-        self.engine_label, self.tier, self.licence = engine_label, tier, licence
+        self.engine = engine
         self.created_at = created_at or datetime.now(UTC)
         self.plan: SongPlan | None = request.plan
         self.state: JobState = "queued"
@@ -203,7 +201,7 @@ class Job(Listener):
         fraction = 1.0 if self.state == "done" else (min(1.0, done / total) if total else 0.0)
         return JobView(
             id=self.id, owner=self.owner, title=self.title, words=self.request.brief.words, engine=self.request.engine,
-            engine_label=self.engine_label, tier=self.tier, licence=self.licence, state=self.state, position=position,
+            engine_label=self.engine.label, tier=self.engine.tier, licence=self.engine.licence, state=self.state, position=position,
             stage=self.stage, stage_fraction=self.stage_fraction, fraction=fraction, seconds_done=done,
             seconds_total=total, seconds_left=self._seconds_left(done=done, total=total),
             elapsed_seconds=self.elapsed_seconds, first_sound_seconds=self.first_sound_seconds, peaks=peaks,

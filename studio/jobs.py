@@ -17,12 +17,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from studio.engines.base import Capabilities, EngineError
+from studio.engines.base import Capabilities
 from studio.history import History, HistoryError
 from studio.job import FINISHED, GenerateRequest, Job, JobState, JobView
 from studio.live import LiveSound
 from studio.maker import Generate, Maker, PlanFromBrief
-from studio.takes import TakeStore
+from studio.takes import EngineFacts, TakeStore
 
 __all__ = ["Changes", "GenerateRequest", "Job", "JobError", "JobState", "JobView", "Jobs", "TooManyJobs", "UnknownJob"]
 
@@ -194,8 +194,11 @@ class Jobs:
             changed = tuple(self._view(job) for job in jobs if job.version > version)
             return Changes(self._version, changed, tuple(job.id for job in jobs))
 
-    def close(self, *, timeout_seconds: float = 30.0) -> None:
-        """Stop: the running take keeps its part, waiting ones are offered again at the next start."""
+    def close(self, *, timeout_seconds: float = 30.0) -> bool:
+        """Stop: the running take keeps its part, waiting ones are offered again at the next start.
+
+        False when the engine would not stop in time.
+        """
         with self._change:
             self._closing = True
             for job in self._jobs.values():
@@ -203,6 +206,7 @@ class Jobs:
                     job.stop_asked.set()
             self._change.notify_all()
         self._worker.join(timeout_seconds)
+        return not self._worker.is_alive()
 
     # ---------------------------------------------------------------------------------------------- working
 
@@ -225,32 +229,22 @@ class Jobs:
     # --------------------------------------------------------------------------------------------- book-keeping
 
     def _new_job(self, request: GenerateRequest, *, owner: str) -> Job:
-        able = self._capabilities(request.engine)
-        return Job(
-            secrets.token_hex(8), request, owner=owner, engine_label=able.label, tier=able.tier, licence=able.licence,
-            changed=self._changed,
-        )  # fmt: skip
+        facts = EngineFacts.of(self._capabilities(request.engine))
+        return Job(secrets.token_hex(8), request, owner=owner, engine=facts, changed=self._changed)
 
     def _bring_back_interrupted(self) -> None:
         """Show what a crash cut off, to be run again with one click."""
         for row in reversed(self._history.jobs(state="interrupted")):
             try:
                 request = GenerateRequest.model_validate(row.request)
+                engine = EngineFacts.model_validate(row.engine)
             except ValidationError:
                 _log.warning("the interrupted job %s can no longer be read", row.id)
                 continue
-            job = Job(
-                row.id, request, owner=row.owner, engine_label=request.engine, tier="built-in", licence="",
-                changed=self._changed, created_at=row.created_at,
-            )  # fmt: skip
-            try:
-                able = self._capabilities(request.engine)
-                job.engine_label, job.tier, job.licence = able.label, able.tier, able.licence
-            except EngineError as error:
-                job.error = str(error)
+            job = Job(row.id, request, owner=row.owner, engine=engine, changed=self._changed, created_at=row.created_at)
             job.take_id, job.noted_state = row.take_id, "interrupted"
             self._jobs[job.id] = job
-            job.enter("interrupted", error=job.error)
+            job.enter("interrupted")
 
     def _changed(self, job: Job) -> None:
         with self._change:
@@ -261,7 +255,7 @@ class Jobs:
                 try:
                     self._history.note_job(
                         job.id, state=job.state, owner=job.owner, title=job.title, request=job.request_json(),
-                        take_id=job.take_id, error=job.error,
+                        engine=job.engine.model_dump(), take_id=job.take_id, error=job.error,
                     )  # fmt: skip
                 except HistoryError as trouble:  # a job is worth more than its note
                     _log.warning("job %s could not be noted: %s", job.id, trouble)

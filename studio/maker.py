@@ -14,7 +14,7 @@ from agents.types import Brief, SongPlan
 from studio.engines.base import Cancelled, Capabilities, EngineError, Listener, Rendering, Sampling
 from studio.history import History, HistoryError
 from studio.job import Job, JobState
-from studio.takes import EngineFacts, TakeStore, Timings
+from studio.takes import TakeStore, Timings
 
 _log = logging.getLogger(__name__)
 _OURS = ("agents", "audio", "rag", "studio")
@@ -109,8 +109,7 @@ class Maker:
         request = job.request
         job.take = self._store.write(
             rendering, plan=job.plan, sampling=request.sampling, owner=job.owner, parent=request.parent, job=job.id,
-            engine=EngineFacts(name=request.engine, label=job.engine_label, tier=job.tier, licence=job.licence),
-            request=job.request_json(),
+            engine=job.engine, request=job.request_json(),
             timings=Timings(first_sound_seconds=job.first_sound_seconds, total_seconds=job.elapsed_seconds),
         )  # fmt: skip
         job.take_id = job.take.id

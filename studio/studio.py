@@ -11,18 +11,17 @@ from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from agents.types import Brief, SongPlan
-from studio.engines.base import Capabilities, Listener, Rendering, Sampling
+from studio.engines.base import Capabilities, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, Page
 from studio.jobs import GenerateRequest, Jobs, JobView
+from studio.models import Catalogue
+from studio.pipeline import Pipeline
 from studio.settings import Settings
 from studio.takes import TakeError, TakeMissing, TakeStore
-
-if TYPE_CHECKING:
-    from studio.models import Catalogue
 
 _GONE = "There is no such take, or it is not yours."
 
@@ -42,9 +41,9 @@ class NotYours(TakeError):
 class Engines(Protocol):
     """What the studio needs of a pipeline."""
 
-    def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering: ...
+    def engine(self, name: str) -> Engine: ...
 
-    def capabilities(self, name: str) -> Capabilities: ...
+    def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering: ...
 
     def unload(self) -> None: ...
 
@@ -73,33 +72,35 @@ class Studio:
         self.settings = settings
         self.notices: list[str] = []
         self._lock = _lock_folder(settings.data_dir)
+        self.log_path = settings.data_dir / "studio.log"
+        self._log_handler = _log_into(self.log_path)
         try:
-            self.log_path = settings.data_dir / "studio.log"
-            self._log_handler = _log_into(self.log_path)
             settings.presets_dir.mkdir(parents=True, exist_ok=True)
             self.store = TakeStore(settings.takes_dir, settings.bin_dir)
             self.store.sweep()
             self.history = History(settings.history_path)
             self._reconcile()
             self.exports = Exports(self.store, settings.data_dir / "exports")
-            self.catalogue: Catalogue | None = None
-            if engines is None:
-                self.catalogue, engines = _make_engines(settings)
-            self.engines = engines
+            self.catalogue = Catalogue(settings.models_dir)
+            self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
+            self.engines = self.pipeline
             self.planner = planner
             self.jobs = Jobs(
-                generate=self.engines.generate, plan_from_brief=planner, capabilities=self.engines.capabilities,
-                store=self.store, history=self.history, log_path=self.log_path,
+                generate=self.pipeline.generate, plan_from_brief=planner, capabilities=self.capabilities, store=self.store,
+                history=self.history, log_path=self.log_path,
             )  # fmt: skip
         except BaseException:
-            self._lock.release()
+            self._let_go()
             raise
 
     def close(self) -> None:
         """Stop the running take, keeping its part, and let the folder go."""
-        self.jobs.close()
-        self.engines.unload()
+        if self.jobs.close():
+            self.pipeline.unload()
         self.history.close()
+        self._let_go()
+
+    def _let_go(self) -> None:
         logging.getLogger("studio").removeHandler(self._log_handler)
         self._log_handler.close()
         self._lock.release()
@@ -113,6 +114,10 @@ class Studio:
         self.close()
 
     # ---------------------------------------------------------------------------------------------- asking
+
+    def capabilities(self, engine: str) -> Capabilities:
+        """What an engine can do. Raises EngineError for one that is not here."""
+        return self.pipeline.engine(engine).capabilities
 
     def plan(self, brief: Brief, *, seed: int = 0) -> SongPlan:
         """What would be played. Raises the agents' errors, in the user's words."""
@@ -205,14 +210,6 @@ class Studio:
             )
         if found.missing:
             self.notices.append(f"The folders of {len(found.missing)} takes are gone from {self.store.takes_dir}.")
-
-
-def _make_engines(settings: Settings) -> tuple[Catalogue, Engines]:
-    from studio.models import Catalogue
-    from studio.pipeline import Pipeline
-
-    catalogue = Catalogue(settings.models_dir)
-    return catalogue, Pipeline(settings, catalogue)
 
 
 def _lock_folder(data_dir: Path) -> Any:

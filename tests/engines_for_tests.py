@@ -128,19 +128,21 @@ class OneEngine:
     """The pipeline's face with a single engine behind it."""
 
     def __init__(self, engine: ToneEngine) -> None:
-        self.engine = engine
+        self._engine = engine
 
-    def capabilities(self, name: str) -> Capabilities:
+    def engine(self, name: str) -> ToneEngine:
         if name != "tones":
             raise EngineError(f"There is no engine called “{name}”. Choose tones.")
-        return self.engine.capabilities
+        return self._engine
+
+    def capabilities(self, name: str) -> Capabilities:
+        return self.engine(name).capabilities
 
     def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
-        self.capabilities(name)
-        return self.engine.generate(plan, sampling, listener)
+        return self.engine(name).generate(plan, sampling, listener)
 
     def unload(self) -> None:
-        self.engine.unload()
+        self._engine.unload()
 
 
 def _chunks(plan: SongPlan, seed: int, frames: int, chunk_frames: int) -> Iterator[tuple[Clip, Clip]]:
