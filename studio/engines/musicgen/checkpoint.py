@@ -93,6 +93,12 @@ def weights_sha256(checkpoint: Checkpoint) -> str:
     return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
+def remember_sha256(folder: Path, sums: dict[str, str]) -> None:
+    """Keep sums that are known already, by file name, so that the files need not be read for them."""
+    fresh = {name: {"stamp": _stamp(folder / name), "sha256": sha256} for name, sha256 in sums.items()}
+    _keep_hashes(folder, _known_hashes(folder) | fresh)
+
+
 def file_sha256(path: Path) -> str:
     """A file's SHA-256, read in pieces."""
     with path.open("rb") as file:
