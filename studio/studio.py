@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from agents.types import Brief, SongPlan
+from studio.downloads import Downloads
 from studio.engines.base import Capabilities, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, Page
@@ -82,6 +83,7 @@ class Studio:
             self._reconcile()
             self.exports = Exports(self.store, settings.data_dir / "exports")
             self.catalogue = Catalogue(settings.models_dir)
+            self.downloads = Downloads(self.catalogue)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
             self.engines = self.pipeline
             self.planner = planner
@@ -95,6 +97,7 @@ class Studio:
 
     def close(self) -> None:
         """Stop the running take, keeping its part, and let the folder go."""
+        self.downloads.close()
         if self.jobs.close():
             self.pipeline.unload()
         self.history.close()
@@ -198,6 +201,13 @@ class Studio:
                 self.history.forget([entry.take.id])
                 gone += 1
         return gone
+
+    # ---------------------------------------------------------------------------------------------- models
+
+    def delete_model(self, model_id: str) -> None:
+        """Remove a model's files; one that is loaded gives its memory back first. Raises ModelError."""
+        self.pipeline.unload()
+        self.catalogue.delete(model_id)
 
     def _reconcile(self) -> None:
         found = self.history.reconcile(self.store)
