@@ -110,6 +110,8 @@ class StudioRoutes:
     @_answered
     async def events(self, request: Request, visitor: Visitor) -> Response:
         """Server-sent events: this visitor's jobs now, and all of them again whenever one changes."""
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream", headers=_NOT_KEPT)
         if not self._watchers.come(visitor.owner):
             return too_many("The studio is open in too many places at once.", 30.0)
         stream = self._events(visitor)

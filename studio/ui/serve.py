@@ -16,13 +16,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
+from studio.engines.base import EngineError
+from studio.history import HistoryError
 from studio.settings import Settings
-from studio.studio import Studio
+from studio.studio import Studio, StudioError
+from studio.takes import TakeError
 from studio.ui.guard import Guard, GuardMiddleware
-from studio.ui.logins import Login
+from studio.ui.logins import BadLogin, Login
 from studio.ui.routes import StudioRoutes
 from studio.ui.theme import look
 from studio.ui.visitors import LoginNeeded, visitor_of
@@ -42,6 +46,7 @@ class Serving:
     share_url: str | None
     logins: tuple[Login, ...]
     guard: Guard
+    app: FastAPI
     _close: Callable[[], None]
     _closed: threading.Event = field(default_factory=threading.Event)
 
@@ -73,6 +78,25 @@ class Serving:
             self._close()
 
 
+def open_studio(settings: Settings) -> int:
+    """Open the studio, serve its page until Ctrl-C, and close it; returns the process's exit status.
+
+    What stands in the way is said on the console in one sentence.
+    """
+    from studio.ui.build import build_page
+
+    try:
+        with Studio(settings) as studio:
+            serving = serve(build_page(studio), studio, settings)
+            for notice in studio.notices:
+                _say_on_the_console(notice)
+            serving.wait()
+    except (CannotServe, BadLogin, StudioError, EngineError, HistoryError, TakeError) as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 1
+    return 0
+
+
 def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callable[[str], Any] | None = None) -> Serving:
     """Serve the page until `close()`; returns once it answers.
 
@@ -85,7 +109,7 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
     _keep_local_calls_off_the_proxy()
     said_by_gradio = io.StringIO()
     with contextlib.redirect_stdout(said_by_gradio):
-        _, local_url, share_url = blocks.launch(
+        app, local_url, share_url = blocks.launch(
             server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
             server_port=port,
             share=settings.share,
@@ -115,7 +139,7 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
 
     logins = (guard.logins.owner, *guard.logins.guests) if guard.logins else ()
     url = f"http://127.0.0.1:{port}" if settings.host in _EVERYWHERE else local_url.rstrip("/")
-    serving = Serving(url=url, share_url=share_url, logins=logins, guard=guard, _close=close)
+    serving = Serving(url=url, share_url=share_url, logins=logins, guard=guard, app=app, _close=close)
     (say or _say_on_the_console)(serving.greeting(settings))
     return serving
 

@@ -20,6 +20,7 @@ from agents.types import Brief, SongPlan
 from audio.clip import Clip
 from studio.engines.base import Capabilities, EngineError, Listener, Rendering, Sampling
 from studio.jobs import GenerateRequest
+from studio.pipeline import EngineOption
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.takes import Take
@@ -31,7 +32,7 @@ RATE_HZ = 8_000
 
 
 class ToneEngine:
-    """Plays a 440 Hz tone of the plan's length in tenths of a second, at once or, held, as many as a test allows."""
+    """The one engine of a pipeline: plays a 440 Hz tone of the plan's length in tenths of a second, at once or, held, as many as a test allows."""
 
     def __init__(self) -> None:
         self.held = False
@@ -46,9 +47,16 @@ class ToneEngine:
         """Play on at once."""
         self.held = False
 
-    def capabilities(self, name: str) -> Capabilities:
+    def engines(self) -> list[EngineOption]:
+        return [EngineOption("tone", "Tone", "built-in", ready=True, reason="", licence="")]
+
+    def engine(self, name: str) -> ToneEngine:
         if name != "tone":
             raise EngineError(f"There is no engine called “{name}”. Choose tone.")
+        return self
+
+    @property
+    def capabilities(self) -> Capabilities:
         return Capabilities(
             name="tone", label="Tone", tier="built-in", sample_rate_hz=RATE_HZ, channels=1, max_seconds=600.0,
             makes_stems=True, makes_midi=False, makes_tokens=False,
@@ -103,13 +111,14 @@ class Served:
     def guest(self) -> Login:
         return self.serving.logins[1]
 
-    def browser(self, login: Login | None = None, **named: Any) -> httpx.Client:
+    @contextmanager
+    def browser(self, login: Login | None = None, **named: Any) -> Iterator[httpx.Client]:
         """A client that keeps cookies, logged in when a login is given."""
-        client = httpx.Client(base_url=self.url, timeout=20.0, trust_env=False, **named)
-        if login is not None:
-            reply = client.post("/login", data={"username": login.name, "password": login.password})
-            assert reply.status_code == 200, reply.text
-        return client
+        with httpx.Client(base_url=self.url, timeout=20.0, trust_env=False, **named) as client:
+            if login is not None:
+                reply = client.post("/login", data={"username": login.name, "password": login.password})
+                assert reply.status_code == 200, reply.text
+            yield client
 
     def take(self, *, owner: str = "", seconds: float = 1.0, words: str = "a tone") -> Take:
         """A finished take of that owner's."""
