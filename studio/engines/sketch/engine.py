@@ -1,0 +1,153 @@
+"""The built-in engine: composes the song plan to notes and plays them. Needs no download and no GPU.
+
+The same plan, seed, SoundFont and version give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import numpy as np
+
+from agents.harmony import Key
+from agents.types import SongPlan
+from audio.clip import Clip
+from audio.mastering import LiveLimiter, TooQuiet, mastering_gain
+from audio.midi import MidiTrack, midi_file
+from studio.engines.base import Cancelled, Capabilities, Listener, Rendering, Sampling
+from studio.engines.sketch.compose import compose
+from studio.engines.sketch.render import TARGET_LUFS, Session
+from studio.engines.sketch.score import TICKS_PER_QUARTER, Score
+from studio.engines.sketch.synth import SAMPLE_RATE_HZ, Font, load_font
+
+ENGINE_VERSION = "1"
+CEILING_DBTP = -1.0
+_CUT_FADE_SECONDS = 0.05
+
+
+class SketchEngine:
+    """Composes and renders on this machine; keeps the studio's Engine protocol. soundfont: another .sf2 than the built-in."""
+
+    def __init__(self, *, soundfont: Path | None = None) -> None:
+        self._soundfont = soundfont
+        self._font: Font | None = None
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            name="sketch", label="Sketch (built-in)", tier="built-in", sample_rate_hz=SAMPLE_RATE_HZ, channels=2,
+            max_seconds=600.0, makes_stems=True, makes_midi=True, makes_tokens=False,
+        )  # fmt: skip
+
+    def generate(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        """Make the plan's take, telling the listener as it goes.
+
+        Raises Cancelled when stopped before any sound exists, EngineError for a SoundFont that cannot be played.
+        """
+        listener.progress("loading", 0.0)
+        font = self._font = self._font or load_font(self._soundfont)
+        listener.progress("composing", 0.0)
+        score = compose(plan, seed=sampling.seed)
+        _unless_cancelled(listener)
+        session = Session(score, font)
+        listener.started(sample_rate_hz=SAMPLE_RATE_HZ, channels=2, frames=session.frames)
+        try:
+            done = self._render(session, listener)
+        finally:
+            session.close()
+        if done == 0:
+            raise Cancelled("The take was stopped before there was any sound.")
+        listener.progress("mastering", 0.0)
+        return _finished(score, session, done, _identity(font, sampling.seed))
+
+    def unload(self) -> None:
+        """Give back the SoundFont's memory; the next take reads it again."""
+        self._font = None
+
+    @staticmethod
+    def _render(session: Session, listener: Listener) -> int:
+        """Play every block, give it out, and answer with the frames made before the end or a stop."""
+        limiter = LiveLimiter(sample_rate_hz=SAMPLE_RATE_HZ, ceiling_db=CEILING_DBTP - 0.5)
+        done = 0
+        blocks = session.blocks()
+        while done < session.frames and not listener.cancelled():
+            block = next(blocks)
+            done = block.start_frame + block.mix.shape[1]
+            ready = limiter.push(block.mix * block.preview_gain, last=done == session.frames)
+            if ready.shape[1]:
+                listener.heard(Clip(ready, SAMPLE_RATE_HZ))
+            if block.start_frame == 0:
+                Thread(
+                    target=import_module, args=("pyloudnorm",), daemon=True
+                ).start()  # the mastering's, half a second
+            listener.progress("rendering", done / session.frames)
+        return done
+
+
+def _unless_cancelled(listener: Listener) -> None:
+    if listener.cancelled():
+        raise Cancelled("The take was stopped before there was any sound.")
+
+
+def _identity(font: Font, seed: int) -> Mapping[str, Any]:
+    return {
+        "engine": "sketch", "engine_version": ENGINE_VERSION, "soundfont": font.name,
+        "soundfont_sha256": font.sha256, "seed": seed, "device": "cpu", "dtype": "float32",
+    }  # fmt: skip
+
+
+def _finished(score: Score, session: Session, frames: int, identity: Mapping[str, Any]) -> Rendering:
+    """The loudness stage laid on the mix and, alike, on every stem, cut to what exists."""
+    shape = session.shape[:frames]
+    if frames < session.frames:
+        length = min(frames, round(_CUT_FADE_SECONDS * SAMPLE_RATE_HZ))
+        shape[frames - length :] *= np.linspace(1.0, 0.0, length, dtype=np.float32)
+    mix = Clip(session.mix[:, :frames], SAMPLE_RATE_HZ)
+    try:
+        gain = mastering_gain(mix, target_lufs=TARGET_LUFS, ceiling_dbtp=CEILING_DBTP, shape=shape)
+    except TooQuiet:
+        gain = shape
+    mix.samples[...] *= gain
+    stems = {}
+    for channel in session.channels:
+        stem = channel.stem[:, :frames]
+        stem *= gain
+        stems[channel.part.name] = Clip(stem, SAMPLE_RATE_HZ)
+    return Rendering(
+        clip=mix,
+        complete=frames == session.frames,
+        stems=stems,
+        midi=midi_of(score, seconds=frames / SAMPLE_RATE_HZ),
+        identity=identity,
+    )
+
+
+def midi_of(score: Score, *, seconds: float) -> bytes:
+    """The score as a Standard MIDI File, cut at `seconds`."""
+    end = round(seconds / score.seconds_per_tick)
+    tracks = [
+        MidiTrack(
+            name=part.instrument.label,
+            program=(part.instrument.kit if part.is_kit else part.instrument.program) or 0,
+            is_drums=part.is_kit,
+            notes=[(n.start_tick, min(n.end_tick, end), n.pitch, n.velocity) for n in part.notes if n.start_tick < end],
+        )
+        for part in score.parts
+    ]
+    markers = [(tick, name) for tick, name in zip(score.section_ticks, score.section_names, strict=True) if tick < end]
+    return midi_file(
+        tracks, ticks_per_quarter=TICKS_PER_QUARTER, quarters_a_minute=score.quarters_a_minute,
+        beats=score.meter.beats, unit=score.meter.unit, sharps=sharps_of(score.key), is_minor=score.key.is_minor,
+        markers=markers,
+    )  # fmt: skip
+
+
+def sharps_of(key: Key) -> int:
+    """Sharps of the key signature, negative for flats; a mode has its own notes' signature."""
+    major_tonic = {"major": 0, "minor": 3, "dorian": 10, "phrygian": 8, "lydian": 7, "mixolydian": 5, "locrian": 1}
+    fifths = (key.tonic + major_tonic[key.mode]) * 7 % 12
+    return fifths - 12 if fifths > 6 or (fifths == 6 and key.spelled_with_flats) else fifths
