@@ -62,7 +62,7 @@ def fit_length(wishes: Wishes) -> Fit:
     enough = [choice for choice in choices if choice[1] >= least_bars] or choices
     if enough:
         bpm, count = min(enough, key=lambda choice: _strain(choice, tempo.value, meter.value, seconds))
-        notes = ()
+        notes: tuple[str, ...] = ()
         if bars and count != bars:
             notes = (f"{bars} bars do not fill {seconds:g} s at this tempo; the length was kept, with {count} bars.",)
         return Fit(_tempo(tempo, bpm), meter, wanted, count, notes)
@@ -176,8 +176,7 @@ def lay_out(wishes: Wishes, genre: Genre, *, bars: int, bar_seconds: float) -> t
         kept = min(bars, MAX_SECTIONS)
         notes.append(f"Only {bars} bars fit the length, too few for {len(parts)} sections; the first {kept} were kept.")
         parts = parts[:kept]
-    wished = wishes.bars is not None or wishes.seconds.by != "asked" or wishes.form.in_order
-    parts = _with_bars(parts, bars, bar_seconds, notes if wished else notes)
+    parts = _with_bars(parts, bars, bar_seconds, notes)
     parts = [
         part if part.wish and part.wish.energy is not None else replace(part, energy=part.energy + shift)
         for part in parts

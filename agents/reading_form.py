@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict
 
@@ -149,7 +150,7 @@ def _belongs_to_section(text: str, end: int) -> bool:
 
 def _is_prose(text: str, marks: list[tuple[int, int, str]]) -> bool:
     """Whether sections are talked about ("a guitar solo before the chorus") rather than listed in order."""
-    between = [text[left[1] : right[0]] for left, right in zip(marks, marks[1:], strict=False)]
+    between = [text[left[1] : right[0]] for left, right in pairwise(marks)]
     return any(re.search(r"\b(?:before|like|same as|than|instead|louder than|quieter than)\b", gap) for gap in between)
 
 
