@@ -121,8 +121,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    words = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in words or "not enough memory" in words)
+    said = ("out of memory", "not enough memory", "can't allocate memory")
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in said)
 
 
 def _model_class(checkpoint: Checkpoint) -> Any:

@@ -1,0 +1,154 @@
+"""The engines behind one door: chosen by name, loaded once, one take at a time.
+
+Knows nothing of jobs, takes or pages. An engine that cannot play says why and what could; another one is never
+taken in its stead.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.types import SongPlan
+from studio.engines.base import Cancelled, Engine, EngineError, Listener, ModelMissing, Rendering, Sampling, Tier
+from studio.engines.musicgen.engine import MusicGenEngine
+from studio.models import Catalogue, ModelError, missing_sentence
+from studio.settings import Settings
+
+SKETCH = "sketch"
+ASK_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOption:
+    """One engine one may choose. reason: why it is not ready and what to do, or ""."""
+
+    name: str
+    label: str
+    tier: Tier
+    ready: bool
+    reason: str
+    licence: str
+
+
+class Pipeline:
+    """Holds the engines and the lock round them; one for the whole program."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        """Raises EngineError when `settings.engine` is a folder without a MusicGen model in it."""
+        self._settings = settings
+        self._catalogue = catalogue
+        self._sketch: Engine | None = None
+        self._musicgen: dict[str, MusicGenEngine] = {}
+        self._playing = threading.Lock()
+        self._making = threading.Lock()
+        self.default = self._default()
+
+    def engines(self) -> list[EngineOption]:
+        """Every engine by name, ready or not; loads nothing."""
+        options = [EngineOption(SKETCH, "Sketch (built-in)", "built-in", ready=True, reason="", licence="")]
+        for status in self._catalogue.models():
+            ready = status.state == "present"
+            reason = "" if ready else missing_sentence(status)
+            card = status.card
+            options.append(EngineOption(card.id, card.label, "full", ready=ready, reason=reason, licence=card.licence))
+        return options
+
+    def engine(self, name: str) -> Engine:
+        """The engine of that name, its model not loaded before its first take.
+
+        Raises EngineError naming the known ones, or ModelMissing with what to do.
+        """
+        with self._making:
+            if name == SKETCH:
+                if self._sketch is None:
+                    from studio.engines.sketch.engine import SketchEngine
+
+                    self._sketch = SketchEngine(soundfont=self._settings.soundfont)
+                return self._sketch
+            return self._musicgen_engine(name)
+
+    def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        """Make a take with that engine, after those that came first.
+
+        A MusicGen model that is loaded gives its memory back when another is chosen. Raises what the engine raises;
+        when the device's memory does not suffice, EngineError, and the memory is given back.
+        """
+        self.engine(name)
+        self._wait(listener)
+        try:
+            engine = self.engine(name)
+            self._unload_others(engine)
+            rendering = self._play(engine, plan, sampling, listener)
+            if rendering is None:
+                # Out of the `except`, whose traceback would have kept the model's tensors alive.
+                engine.unload()
+                raise EngineError(
+                    f"{engine.capabilities.label} did not fit in the memory that is free on this device: close other "
+                    "programs, choose a smaller model or a shorter length, or choose the sketch engine."
+                )
+            return rendering
+        finally:
+            self._playing.release()
+
+    def unload(self) -> None:
+        """Give all models' memory back, once the take that is being made is done."""
+        with self._playing, self._making:
+            for engine in self._musicgen.values():
+                engine.unload()
+            if self._sketch is not None:
+                self._sketch.unload()
+
+    def _default(self) -> str:
+        """The engine to begin with: the setting's name, or the folder it names, put on the list."""
+        folder = Path(self._settings.engine).expanduser()
+        is_folder = len(folder.parts) > 1 and folder.is_dir()
+        return self._catalogue.add_local(folder).id if is_folder else self._settings.engine
+
+    def _musicgen_engine(self, name: str) -> MusicGenEngine:
+        try:
+            card = self._catalogue.card(name)
+        except ModelError:
+            known = ", ".join(option.name for option in self.engines())
+            raise EngineError(f"There is no engine “{name}”: choose one of {known}.") from None
+        try:
+            source = self._catalogue.folder(card.id)
+        except ModelMissing:
+            self._musicgen.pop(card.id, None)
+            raise
+        if card.id not in self._musicgen:
+            self._musicgen[card.id] = MusicGenEngine(
+                name=card.id,
+                label=card.label,
+                source=source,
+                device=self._settings.device,
+                channels=card.channels,
+                licence=card.licence,
+            )
+        return self._musicgen[card.id]
+
+    def _wait(self, listener: Listener) -> None:
+        """Take the lock, leaving when the user stops waiting."""
+        while not self._playing.acquire(timeout=ASK_SECONDS):
+            listener.progress("waiting", 0.0)
+            if listener.cancelled():
+                raise Cancelled("Stopped before any sound was made.")
+
+    def _unload_others(self, chosen: Engine) -> None:
+        if isinstance(chosen, MusicGenEngine):
+            for other in list(self._musicgen.values()):
+                if other is not chosen:
+                    other.unload()
+
+    def _play(self, engine: Engine, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering | None:
+        """The take, or None when memory ran out."""
+        try:
+            return engine.generate(plan, sampling, listener)
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError):
+                from studio.engines.musicgen.load import is_out_of_memory
+
+                if not is_out_of_memory(error):
+                    raise
+            return None
