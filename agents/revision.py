@@ -70,7 +70,7 @@ def make_brief(**values: Any) -> Brief:
     except UnknownName as wrong:
         raise BriefError(str(wrong)) from wrong
     except ValidationError as wrong:
-        raise BriefError(_sentence(wrong.errors()[0])) from wrong
+        raise BriefError(sentence_for(wrong.errors()[0])) from wrong
 
 
 def _parsed(name: str, value: Any) -> Any:
@@ -99,7 +99,7 @@ def revise(plan: str | bytes | Mapping[str, Any]) -> SongPlan:
     try:
         checked = SongPlan.model_validate(dict(plan))
     except ValidationError as wrong:
-        raise PlanError(_sentence(_most_telling(wrong))) from wrong
+        raise PlanError(sentence_for(_most_telling(wrong))) from wrong
     _names_are_known(checked)
     return checked
 
@@ -270,8 +270,8 @@ def _most_telling(wrong: ValidationError) -> ErrorDetails:
     return next((one for one in errors if one["type"] not in ("missing", "extra_forbidden")), errors[0])
 
 
-def _sentence(error: ErrorDetails) -> str:
-    """One pydantic error in a musician's words."""
+def sentence_for(error: ErrorDetails) -> str:
+    """One pydantic error about a brief, a plan or a preset, in a musician's words."""
     place = [part for part in error["loc"] if part not in ("value", "by", "why")]
     names = [str(part) for part in place if isinstance(part, str)]
     field = next((name for name in reversed(names) if name in _FIELDS), "")
