@@ -51,7 +51,7 @@ class Engines(Protocol):
 
 def plan_from_brief(brief: Brief, *, seed: int) -> SongPlan:
     """The structure agent, fetched when first needed."""
-    from agents.planner import plan_from_brief as plan
+    from agents.structure_agent import plan_from_brief as plan
 
     return plan(brief, seed=seed)
 
