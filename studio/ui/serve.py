@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import socket
 import sys
@@ -129,6 +130,7 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
             app_kwargs={"routes": routes.routes(), "middleware": [Middleware(GuardMiddleware, guard=guard)]},
             **look(),
         )
+    _answer_assistants_in_json(blocks)
     guard.starting = False
     guard.share_host = (share_url or "").partition("://")[2].strip("/").lower()
 
@@ -150,6 +152,20 @@ def _name_of(request: Request) -> str | None:
         return visitor_of(request).name
     except LoginNeeded:
         return None
+
+
+def _answer_assistants_in_json(blocks: gr.Blocks) -> None:
+    """MCP carries text, and Gradio would write a function's dict there as Python prints it."""
+    server = blocks.mcp_server_obj
+    if server is None:
+        raise CannotServe(f"The assistants' side of the studio did not start: {blocks.mcp_error}")
+    as_gradio_does = server.postprocess_output_data
+
+    def as_json(data: list[Any], root_url: str) -> list[Any]:
+        texts = [json.dumps(each, ensure_ascii=False) if isinstance(each, dict) else each for each in data]
+        return as_gradio_does(texts, root_url)
+
+    server.postprocess_output_data = as_json  # type: ignore[method-assign]
 
 
 def _free_port(settings: Settings) -> int:

@@ -29,6 +29,7 @@ from studio.ui.serve import Serving, serve
 from tests.tiny_plans import make_plan
 
 RATE_HZ = 8_000
+Planner = Callable[..., SongPlan]
 
 
 class ToneEngine:
@@ -144,12 +145,12 @@ def owner_of(client: httpx.Client, served: Served) -> str:
 
 @contextmanager
 def served_studio(
-    data_dir: Path, *, build: Callable[[Studio], gr.Blocks] | None = None, **changes: Any
+    data_dir: Path, *, build: Callable[[Studio], gr.Blocks] | None = None, planner: Planner = tiny_plan, **changes: Any
 ) -> Iterator[Served]:
     """Serve a page (an empty one unless built) over a studio whose engine plays tones."""
     settings = Settings(data_dir=data_dir, port=0, engine="tone", **changes)
     engine = ToneEngine()
-    with Studio(settings, engines=engine, planner=tiny_plan) as studio:
+    with Studio(settings, engines=engine, planner=planner) as studio:
         blocks = (build or empty_page)(studio)
         serving = serve(blocks, studio, settings, say=lambda greeting: None)
         try:

@@ -1,0 +1,267 @@
+"""The functions other programs call: through REST with gradio_client, and through MCP with its own client."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+import httpx
+import pytest
+import soundfile
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+from mcp import ClientSession
+from mcp.client.streamable_http import streamable_http_client
+
+from agents.planner import plan_from_brief
+from studio import api
+from studio.studio import Studio
+from studio.ui.logins import Login
+from tests.ui.studios import Served, served_studio
+
+WANTED = {"/plan", "/generate", "/status", "/cancel", "/list_takes", "/export", "/engines"}
+
+
+def page_with_api(studio: Studio) -> gr.Blocks:
+    with gr.Blocks(title="MusicGen Studio", analytics_enabled=False) as blocks:
+        gr.Markdown("A page.")
+        api.register(studio)
+    return blocks
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with served_studio(tmp_path_factory.mktemp("api"), build=page_with_api, planner=plan_from_brief) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("shared-api")
+    with served_studio(
+        folder, build=page_with_api, planner=plan_from_brief, host="0.0.0.0", auth=("anna:a", "ben:b"), jobs_per_guest=2
+    ) as served:
+        yield served
+
+
+def client_of(served: Served, login: Login | None = None) -> Client:
+    auth = (login.name, login.password) if login else None
+    return Client(served.url, auth=auth, verbose=False, analytics_enabled=False)
+
+
+@pytest.fixture(scope="module")
+def client(local: Served) -> Client:
+    return client_of(local)
+
+
+def ask(client: Client, name: str, **named: Any) -> dict[str, Any]:
+    answer = client.predict(api_name=f"/{name}", **named)
+    assert isinstance(answer, dict)
+    return answer
+
+
+# ------------------------------------------------------------------------------------------------- through REST
+
+
+def test_the_public_functions_are_these_and_each_says_what_it_does(client: Client) -> None:
+    listed = client.view_api(return_format="dict", print_info=False)
+    assert set(listed["named_endpoints"]) == WANTED
+    assert listed["unnamed_endpoints"] == {}
+    for name, endpoint in listed["named_endpoints"].items():
+        assert len(endpoint["description"]) > 20, name
+        assert all(parameter["type"] for parameter in endpoint["parameters"]), name
+
+
+def test_music_is_planned_made_listed_and_brought_home(local: Served, client: Client) -> None:
+    plan = ask(client, "plan", words="slow lo-fi hip hop, rainy", tempo_bpm=80, seconds=12)
+    assert plan["tempo_bpm"] == {"value": 80.0, "by": "asked", "why": plan["tempo_bpm"]["why"]}
+    assert sum(section["bars"]["value"] for section in plan["sections"]) >= 3
+
+    job = ask(client, "generate", words="", plan=plan, seed=7, wait=True)
+    assert job["state"] == "done" and job["seconds_total"] == pytest.approx(12.0)
+    assert ask(client, "status", job_id=job["job_id"])["take_id"] == job["take_id"]
+
+    listed = ask(client, "list_takes", words="rainy")
+    assert [take["take_id"] for take in listed["takes"]] == [job["take_id"]]
+    assert listed["takes"][0]["tempo_bpm"] == 80.0 and listed["takes"][0]["seed"] == 7
+
+    file = ask(client, "export", take_id=job["take_id"], format="wav24")
+    sound = httpx.get(file["url"], trust_env=False)
+    assert len(sound.content) == file["bytes"] and sound.headers["content-type"] == file["media_type"]
+    samples, rate_hz = soundfile.read(io.BytesIO(sound.content))
+    assert len(samples) / rate_hz == pytest.approx(12.0)
+    assert file["filename"].endswith(".wav") and "80bpm" in file["filename"]
+
+
+def test_a_job_is_watched_and_stopped_and_keeps_its_part(local: Served, client: Client) -> None:
+    local.engine.hold(after_tenths=5)
+    try:
+        job = ask(client, "generate", words="a long drone", seconds=60)
+        local.studio.jobs.live(job["job_id"], timeout_seconds=10.0)
+        assert job["state"] in ("queued", "planning", "rendering") and job["take_id"] is None
+        ask(client, "cancel", job_id=job["job_id"])
+    finally:
+        local.engine.let_go()
+    local.studio.jobs.wait(job["job_id"], timeout_seconds=10.0)
+    stopped = ask(client, "status", job_id=job["job_id"])
+    assert stopped["state"] == "stopped" and stopped["take_id"]
+    assert 0.0 < stopped["seconds_done"] < 60.0
+    assert httpx.get(stopped["sound_url"], trust_env=False).content[:4] == b"fLaC"
+
+
+def test_a_job_can_be_heard_by_its_address_while_it_is_made(local: Served, client: Client) -> None:
+    local.engine.hold(after_tenths=5)
+    try:
+        job = ask(client, "generate", words="a drone", seconds=5)
+        local.studio.jobs.live(job["job_id"], timeout_seconds=10.0)
+        address = ask(client, "status", job_id=job["job_id"])["sound_url"]
+        head = httpx.get(address, headers={"Range": "bytes=0-3"}, trust_env=False)
+        assert head.status_code == 206 and head.content == b"RIFF"
+    finally:
+        ask(client, "cancel", job_id=job["job_id"])
+        local.engine.let_go()
+
+
+def test_seeds_are_drawn_anew_unless_given(client: Client, local: Served) -> None:
+    for _ in range(3):
+        ask(client, "generate", words="dice", seconds=1, wait=True)
+    seeds = [take["seed"] for take in ask(client, "list_takes", words="dice")["takes"]]
+    assert len(set(seeds)) == 3
+
+
+def test_the_engines_are_listed_with_what_they_need(client: Client) -> None:
+    engines = ask(client, "engines")["engines"]
+    assert [(engine["name"], engine["tier"], engine["ready"]) for engine in engines] == [("tone", "built-in", True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "named", "said"),
+    [
+        ("plan", {"words": ""}, "Describe|words|want"),
+        ("plan", {"words": "a waltz", "seconds": 3_600}, "600"),
+        ("plan", {"words": "a waltz", "seconds": 0}, "1"),
+        ("plan", {"words": "a waltz", "key": "H sharp"}, "H sharp"),
+        ("generate", {"words": "a waltz", "engine": "kazoo"}, "kazoo"),
+        ("generate", {"words": "a waltz", "seed": -1}, "seed"),
+        ("generate", {"words": "a waltz", "plan": {"title": "half a plan"}}, "plan|required|Field"),
+        ("status", {"job_id": "nothing"}, "no such job"),
+        ("cancel", {"job_id": "nothing"}, "no such job"),
+        ("export", {"take_id": "nothing"}, "no such take"),
+        ("export", {"take_id": "../../guests.key"}, "no such take"),
+    ],
+)
+def test_bad_input_is_refused_in_one_sentence(client: Client, name: str, named: dict[str, Any], said: str) -> None:
+    with pytest.raises(AppError, match=said) as refusal:
+        ask(client, name, **named)
+    text = str(refusal.value)
+    assert "Traceback" not in text and "\n" not in text and "pydantic" not in text.lower()
+
+
+def test_an_unknown_format_is_answered_with_the_known_ones(local: Served, client: Client) -> None:
+    with pytest.raises(AppError, match="flac"):
+        ask(client, "export", take_id=local.take().id, format="exe")
+
+
+# ----------------------------------------------------------------------------------------------------- when shared
+
+
+def test_a_guests_program_logs_in_and_sees_its_own_takes_only(shared: Served) -> None:
+    owner, anna, ben = shared.serving.logins
+    hers, his, its_owners = client_of(shared, anna), client_of(shared, ben), client_of(shared, owner)
+    take = ask(hers, "generate", words="hers", seconds=1, wait=True)
+    assert [t["take_id"] for t in ask(hers, "list_takes")["takes"]] == [take["take_id"]]
+    assert ask(his, "list_takes") == {"total": 0, "takes": []}
+    assert ask(its_owners, "list_takes")["total"] == 1
+    for name, named in (
+        ("status", {"job_id": take["job_id"]}),
+        ("cancel", {"job_id": take["job_id"]}),
+        ("export", {"take_id": take["take_id"]}),
+    ):
+        with pytest.raises(AppError, match="no such"):
+            ask(his, name, **named)
+        assert ask(its_owners, name, **named)
+    file = ask(hers, "export", take_id=take["take_id"])
+    assert httpx.get(file["url"], trust_env=False).status_code == 401
+    assert httpx.get(file["url"], cookies=hers.cookies, trust_env=False).status_code == 200
+    assert httpx.get(file["url"], cookies=his.cookies, trust_env=False).status_code == 404
+
+
+def test_a_guest_has_so_many_takes_under_way(shared: Served) -> None:
+    client = client_of(shared, shared.guest)
+    shared.engine.hold(after_tenths=0)
+    try:
+        jobs = [ask(client, "generate", words="one more", seconds=1) for _ in range(2)]
+        with pytest.raises(AppError, match="under way"):
+            ask(client, "generate", words="one too many", seconds=1)
+    finally:
+        shared.engine.let_go()
+    for job in jobs:
+        shared.studio.jobs.wait(job["job_id"], timeout_seconds=10.0)
+
+
+def test_a_program_without_a_login_gets_nothing(shared: Served) -> None:
+    with pytest.raises(Exception, match="credentials"):
+        client_of(shared)
+    with pytest.raises(Exception, match="[Cc]redentials"):
+        client_of(shared, Login("anna", "wrong"))
+    with shared.browser() as stranger:
+        for name in api.PUBLIC:
+            for path in (f"/gradio_api/call/{name}", f"/gradio_api/call/v2/{name}", f"/gradio_api/run/{name}"):
+                assert stranger.post(path, json={"data": []}).status_code == 401
+
+
+# ---------------------------------------------------------------------------------------------------- through MCP
+
+
+async def with_mcp(url: str, headers: dict[str, str], calls: list[tuple[str, dict[str, Any]]]) -> tuple[Any, list[Any]]:
+    """The tools that are there, and what the calls answered."""
+    async with (
+        httpx.AsyncClient(headers=headers, timeout=30.0, trust_env=False) as http,
+        streamable_http_client(f"{url}/gradio_api/mcp/", http_client=http) as (read, write, _),
+        ClientSession(read, write) as session,
+    ):
+        await session.initialize()
+        tools = (await session.list_tools()).tools
+        return tools, [await session.call_tool(name, named) for name, named in calls]
+
+
+def test_an_assistant_finds_the_tools_described_and_makes_music(local: Served) -> None:
+    wish = {"words": "an assistant's waltz", "seconds": 3}
+    tools, answers = asyncio.run(
+        with_mcp(
+            local.url, {}, [("plan", wish), ("generate", {**wish, "wait": True}), ("status", {"job_id": "nothing"})]
+        )
+    )
+    assert {f"/{tool.name}" for tool in tools} == WANTED
+    generate = next(tool for tool in tools if tool.name == "generate")
+    assert "music" in generate.description
+    assert set(generate.inputSchema["required"]) == {"words"}
+    assert all(field["description"] for field in generate.inputSchema["properties"].values())
+    plan, made = (json.loads(answer.content[0].text) for answer in answers[:2])
+    assert plan["brief"]["words"] == wish["words"]
+    assert made["state"] == "done" and local.studio.store.read(made["take_id"]).seconds == pytest.approx(3.0)
+    assert answers[2].isError and answers[2].content[0].text.startswith("There is no such job")
+
+
+def test_an_assistant_of_a_guest_acts_as_that_guest(shared: Served) -> None:
+    tokens = []
+    for login in shared.serving.logins[1:]:
+        with shared.browser() as client:
+            reply = client.post("/login", data={"username": login.name, "password": login.password})
+            tokens.append(reply.json()["token"])
+    anna, ben = ({"Authorization": f"Bearer {token}"} for token in tokens)
+    wish = {"words": "annas waltz", "seconds": 1, "wait": True}
+    _, made = asyncio.run(with_mcp(shared.url, anna, [("generate", wish)]))
+    take = json.loads(made[0].content[0].text)["take_id"]
+    assert shared.studio.store.read(take).owner == "anna"
+    _, answers = asyncio.run(
+        with_mcp(shared.url, ben, [("list_takes", {"words": "annas"}), ("export", {"take_id": take})])
+    )
+    assert json.loads(answers[0].content[0].text)["total"] == 0
+    assert answers[1].isError and "no such take" in answers[1].content[0].text
+    with pytest.raises(BaseExceptionGroup):
+        asyncio.run(with_mcp(shared.url, {}, []))
