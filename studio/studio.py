@@ -17,7 +17,7 @@ from agents.types import Brief, SongPlan
 from studio.downloads import Downloads
 from studio.engines.base import Capabilities, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
-from studio.history import Entry, History, Page
+from studio.history import Entry, History, HistoryError, Page
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
@@ -91,6 +91,9 @@ class Studio:
                 generate=self.pipeline.generate, plan_from_brief=planner, capabilities=self.capabilities, store=self.store,
                 history=self.history, log_path=self.log_path,
             )  # fmt: skip
+        except (TakeError, HistoryError, OSError) as error:
+            self._let_go()
+            raise StudioError(f"The studio cannot open {settings.data_dir}. {error}") from error
         except BaseException:
             self._let_go()
             raise

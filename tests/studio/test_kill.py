@@ -33,7 +33,7 @@ from studio.settings import Settings
 from studio.studio import Studio
 studio = Studio(Settings())
 for number in range(1000):
-    brief = Brief(words=f"slow lo-fi hip hop, rainy, number {number}", seconds=8)
+    brief = Brief(words=f"slow lo-fi hip hop, rainy, number {number}", seconds=4)
     request = GenerateRequest(brief=brief, sampling=Sampling(seed=number))
     waiting = studio.generate(request), studio.generate(request)
     print(json.dumps({"began": waiting[0].id}), flush=True)
@@ -48,7 +48,9 @@ def test_killed_twenty_times_at_random_moments_nothing_half_made_is_seen(data_di
     promised: set[str] = set()
     caught = {"interrupted": 0, "part folders": 0}
     for _ in range(20):
-        promised |= _make_takes_until_killed(data_dir, wait_seconds=chance.uniform(0.0, 1.6))
+        promised |= _make_takes_until_killed(
+            data_dir, kept_before=chance.choice([0, 0, 1, 2]), wait_seconds=chance.uniform(0.0, 0.8)
+        )
         caught["part folders"] += bool(list((data_dir / "takes").glob(".part-*")))
         with Studio(Settings()) as studio:
             assert studio.notices == [], "the history opens as it was"
@@ -65,6 +67,7 @@ def test_killed_twenty_times_at_random_moments_nothing_half_made_is_seen(data_di
                 assert view.can_run_again and view.words.startswith("slow lo-fi")
                 studio.jobs.dismiss(view.id)
     assert caught["interrupted"] >= 15, "the kills did fall into takes"
+    assert len(promised) >= 5, "and some takes were kept before them"
     with Studio(Settings()) as studio:
         request = GenerateRequest(brief=Brief(words="slow lo-fi hip hop", seconds=8), sampling=Sampling(seed=1))
         done = studio.jobs.wait(studio.generate(request).id, timeout_seconds=120)
@@ -83,19 +86,41 @@ def test_a_take_cut_off_is_run_again_with_one_click(data_dir: Path) -> None:
         assert studio.entry(done.take_id or "").take.plan.brief.words == cut_off[0].words
 
 
-def _make_takes_until_killed(data_dir: Path, *, wait_seconds: float) -> set[str]:
-    """Start a studio making takes, kill it that long after one began; the takes it said it had kept."""
-    process = subprocess.Popen(
+def test_killed_while_a_take_is_being_written_it_is_not_listed(data_dir: Path) -> None:
+    process = _maker_of_takes(data_dir)
+    deadline = time.monotonic() + 60
+    while not (parts := list((data_dir / "takes").glob(".part-*-*[0-9a-f]"))) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=30)
+    assert parts and parts[0].exists(), "killed in the middle of writing"
+    with Studio(Settings()) as studio:
+        assert leftovers(data_dir) == []
+        assert studio.takes().total == 0
+        assert {view.state for view in studio.jobs.list()} == {"interrupted"}
+
+
+def _maker_of_takes(data_dir: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-c", MAKES_TAKES], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2],
         env={**os.environ, "MUSICGEN_STUDIO_DATA_DIR": str(data_dir)},
     )  # fmt: skip
+
+
+def _make_takes_until_killed(data_dir: Path, *, wait_seconds: float, kept_before: int = 0) -> set[str]:
+    """Start a studio making takes, kill it that long after some were kept; the takes it said it had kept."""
+    process = _maker_of_takes(data_dir)
     assert process.stdout is not None
-    assert "began" in process.stdout.readline()
+    told = []
+    while sum("kept" in line for line in told) < kept_before or not told:
+        told.append(process.stdout.readline())
+        assert told[-1], "it ended by itself"
     time.sleep(wait_seconds)
     process.send_signal(signal.SIGKILL)
-    told = [json.loads(line) for line in process.communicate(timeout=30)[0].splitlines() if line.endswith("}")]
-    assert not [each for each in told if each.get("error")]
-    return {each["kept"] for each in told if "kept" in each}
+    told += process.communicate(timeout=30)[0].splitlines()
+    events = [json.loads(line) for line in told if line.strip().endswith("}")]
+    assert not [event for event in events if event.get("error")]
+    return {event["kept"] for event in events if "kept" in event}
 
 
 def _is_whole(studio: Studio, take_id: str) -> None:

@@ -55,6 +55,35 @@ def test_made_again_it_is_the_same_bytes(open_studio: Open) -> None:
     assert studio.store.audio_path(again.id).read_bytes() == studio.store.audio_path(take.id).read_bytes()
 
 
+def test_a_sketch_made_again_after_a_restart_is_the_same_bytes(data_dir: Path) -> None:
+    request = GenerateRequest(brief=Brief(words="rainy lo-fi hip hop", seconds=5), sampling=Sampling(seed=7))
+    with Studio(Settings()) as studio:
+        first = studio.jobs.wait(studio.generate(request).id, timeout_seconds=120)
+        assert first.state == "done", first.error
+    with Studio(Settings()) as studio:
+        again = studio.jobs.wait(studio.make_again(first.take_id or "").id, timeout_seconds=120)
+        paths = [studio.store.folder(take) for take in (first.take_id or "", again.take_id or "")]
+    files = ["audio.flac", "notes.mid", *(stem.file for stem in studio.store.read(first.take_id or "").stems)]
+    assert len(files) > 3
+    for file in files:
+        assert (paths[0] / file).read_bytes() == (paths[1] / file).read_bytes(), file
+
+
+def test_a_stopped_sketch_keeps_what_was_heard(data_dir: Path) -> None:
+    request = GenerateRequest(brief=Brief(words="calm ambient", seconds=240), sampling=Sampling(seed=7))
+    with Studio(Settings()) as studio:
+        view = studio.generate(request)
+        live = studio.jobs.live(view.id, timeout_seconds=60)
+        assert live is not None and live.read(44, 100, timeout_seconds=60)
+        studio.jobs.cancel(view.id)
+        stopped = studio.jobs.wait(view.id, timeout_seconds=120)
+        assert (stopped.state, stopped.error) == ("stopped", "")
+        take = studio.entry(stopped.take_id or "").take
+        clip = read_clip(studio.store.audio_path(take.id))
+        assert not take.complete and 0 < clip.seconds < 240
+        assert clip.samples.any()
+
+
 def test_a_deleted_take_can_be_had_back(open_studio: Open) -> None:
     studio = open_studio()
     take = make(studio)
@@ -170,6 +199,13 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StudioError, match="--data-dir"):
         Studio(Settings(data_dir=tmp_path / "file" / "data"))
+    settings = Settings(data_dir=tmp_path / "data")
+    settings.data_dir.mkdir()
+    settings.takes_dir.write_text("in the way")
+    with pytest.raises(StudioError, match="takes' folder could not be made"):
+        Studio(settings)
+    settings.takes_dir.unlink()
+    Studio(settings).close()  # the failed opening let the folder go
 
 
 def test_an_engine_that_is_not_there_is_said_by_name(data_dir: Path) -> None:
