@@ -72,7 +72,7 @@ def _part_for(instrument: str, wished: str | None, genre: Genre, filled: set[Rol
     """The part an asked-for instrument plays: one the genre gives it, one still open, or its own first."""
     own = knowledge.instruments()[instrument].roles
     if wished in own:
-        return wished  # type: ignore[return-value]
+        return wished
     usual = [role for role, ids in genre.palette.items() if instrument in ids]
     options = [*usual, *own]
     return next((role for role in options if role not in filled), own[0])
@@ -124,7 +124,7 @@ def _as_wished(part: Part, playing: list[str], cast: Cast, wishes: Wishes) -> li
 
 def _follow_cues(sections: list[list[str]], parts: Sequence[Part], cast: Cast, wishes: Wishes) -> None:
     for cue in wishes.form.cues:
-        cued = [one for one in cast if one in cue.instruments]
+        cued = [one for one, role in cast.items() if one in cue.instruments or role == cue.role]
         first = next((index for index, part in enumerate(parts) if part.name == cue.section), 0)
         for index, part in enumerate(parts):
             here = part.name == cue.section
@@ -143,7 +143,7 @@ def _nobody_is_idle(sections: list[list[str]], parts: Sequence[Part], cast: Cast
             barred = {
                 index
                 for cue in wishes.form.cues
-                if one in cue.instruments
+                if one in cue.instruments or cast[one] == cue.role
                 for index, part in enumerate(parts)
                 if (cue.rule == "not" and part.name == cue.section) or (cue.rule == "only" and part.name != cue.section)
             }

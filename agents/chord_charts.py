@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import get_args
 
 from agents import knowledge
 from agents.harmony import Key, Mode, chord_of_numeral
@@ -18,6 +17,7 @@ from agents.wishes import Wishes
 
 # Tonics players reach for first; guitars and horns agree on few, and the seed draws among them.
 _TONICS: dict[bool, tuple[int, ...]] = {True: (9, 0, 2, 4, 7, 5, 11, 6), False: (0, 7, 2, 5, 9, 10, 3, 4)}
+_WRITTEN_OUT = 64
 _RELATED = {
     "intro": "verse", "introduction": "theme", "build": "verse", "pre-chorus": "verse", "solo": "chorus", "outro": "chorus",
     "head": "verse", "post-chorus": "chorus", "drop": "chorus", "climax": "chorus", "coda": "theme", "opening": "drift",
@@ -41,11 +41,13 @@ def _mode(wishes: Wishes, genre: Genre, rng: random.Random) -> tuple[Mode, str]:
     for mood in wishes.moods.value:
         liked = [mode for mode in knowledge.moods()[mood].modes if mode in genre.modes]
         if liked:
-            mode = rng.choices(liked, [3.0 / (1 + place) for place in range(len(liked))])[0]
+            known = [sum(one.mode == mode for one in genre.progressions) for mode in liked]
+            mode = rng.choices(liked, [(0.5 + count) / (1 + place) for place, count in enumerate(known)])[0]
             return mode, f"suits {mood.replace('_', ' ')} {genre.label}"
         if knowledge.moods()[mood].modes and mood in ("happy", "sad", "melancholic", "triumphant", "scary"):
             return knowledge.moods()[mood].modes[0], f"suits the mood, {mood}"
-    mode = rng.choices(genre.modes, [4.0 / (1 + 2 * place) for place in range(len(genre.modes))])[0]
+    known = [sum(one.mode == mode for one in genre.progressions) for mode in genre.modes]
+    mode = rng.choices(genre.modes, [count / (1 + place) for place, count in enumerate(known)])[0]
     return mode, f"usual for {genre.label.lower()}"
 
 
@@ -65,7 +67,7 @@ def chart_sections(parts: Sequence[Part], key: Key, genre: Genre, rng: random.Ra
             )
             chosen[source] = _progression(available, bars, list(chosen.values()), rng)
         charts.append(_symbols(chosen[source], key, bars=part.bars))
-    charts[-1] = _come_home(charts[-1], key, bars=parts[-1].bars)
+    charts[-1] = _come_home(charts[-1], available, key, bars=parts[-1].bars)
     return charts
 
 
@@ -82,18 +84,14 @@ def _symbols(progression: Progression, key: Key, *, bars: int) -> list[str]:
     return [chord_of_numeral(numeral, key).symbol(key) for numeral in progression.numerals[: max(1, bars)]]
 
 
-def _come_home(chart: list[str], key: Key, *, bars: int) -> list[str]:
-    """The last section's chords written out to its last bar, which is the tonic."""
-    tonic = chord_of_numeral("i" if key.is_minor else "I", key)
-    if key.mode == "locrian":
-        tonic = chord_of_numeral("io", key)
-    if bars > 32:
-        bars = 32 if bars % 32 == 0 else next(size for size in range(32, 0, -1) if bars % size == 0)
-    whole = [chart[index % len(chart)] for index in range(bars)]
-    if bars == 1:
-        return [tonic.symbol(key)]
-    whole[-1] = tonic.symbol(key)
-    return whole
-
-
-MODES: tuple[Mode, ...] = get_args(Mode)
+def _come_home(chart: list[str], available: list[Progression], key: Key, *, bars: int) -> list[str]:
+    """The last section's chords written out to its last bar, which is the tonic as this genre voices it."""
+    homes = [chord_of_numeral(numeral, key) for one in available for numeral in one.numerals]
+    homes = [chord for chord in homes if chord.root == key.tonic and set(chord.pitch_classes) <= set(key.scale)]
+    home = (homes[0] if homes else chord_of_numeral("i" if key.is_minor else "I", key)).symbol(key)
+    if (len(set(chart)) == 1 and chart[0] == home) or bars == 1:
+        return [home]
+    if bars > _WRITTEN_OUT:  # a chart repeats, so a divisor of the bars ends on the same chord
+        bars = max(size for size in range(1, _WRITTEN_OUT + 1) if bars % size == 0)
+        bars = bars if bars >= len(chart) else _WRITTEN_OUT
+    return [*(chart[index % len(chart)] for index in range(bars - 1)), home]

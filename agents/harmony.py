@@ -64,7 +64,7 @@ class Key(BaseModel):
         if not match or word not in _MODE_WORDS:
             raise UnknownName(f"“{text}” is not a key. Write it like “F# minor” or “Bb major”.")
         tonic = re.sub(r"[ -]?flat$", "b", re.sub(r"[ -]?sharp$", "#", match[1], flags=re.I), flags=re.I)
-        return cls(tonic=pitch_class(tonic), mode=_MODE_WORDS[word])  # type: ignore[arg-type]
+        return cls(tonic=pitch_class(tonic), mode=_MODE_WORDS[word])
 
     @property
     def scale(self) -> tuple[int, ...]:
@@ -117,7 +117,7 @@ class Meter(BaseModel):
         match = re.fullmatch(r"\s*(\d{1,2})\s*/\s*(2|4|8|16)\s*", text)
         if not match or not 2 <= int(match[1]) <= 15:
             raise UnknownName(f"“{text}” is not a meter. Write it like “4/4” or “6/8”.")
-        return cls(beats=int(match[1]), unit=int(match[2]))  # type: ignore[arg-type]
+        return cls(beats=int(match[1]), unit=int(match[2]))
 
     @property
     def is_compound(self) -> bool:

@@ -108,7 +108,7 @@ def _choices(tempo: TempoRange, meter: Meter, seconds: float, *, bars: int | Non
         count = whole_bars(seconds, meter.bar_seconds(tempo.low_bpm))
         return [(tempo.low_bpm, count)] if count else []
     low, high = math.ceil(tempo.low_bpm), math.floor(tempo.high_bpm)
-    candidates = {float(bpm) for bpm in range(low, high + 1)} | {round(tempo.aim_bpm, 1)}
+    candidates = {float(bpm) for bpm in range(low, high + 1)} or {round(tempo.aim_bpm, 1)}
     if bars:  # a bar count was asked with the length: the tempo that makes both true, if the range allows
         exact = meter.bar_seconds(60.0) * 60.0 * bars / max(0.1, seconds - min(1.0, seconds / 10))
         candidates |= {exact} if tempo.low_bpm <= exact <= tempo.high_bpm else set()
@@ -151,7 +151,7 @@ def _fit_short(tempo: Decided[TempoRange], meter: Decided[Meter], seconds: Decid
         f"{length:g} s you asked for, so the bar was cut to {shorter.name}."
     )
     count = max(1, whole_bars(length, shorter.bar_seconds(bpm)))
-    kept = Decided(value=bpm, by=tempo.by if asked else "inferred", why=tempo.why)
+    kept = Decided[float](value=bpm, by=tempo.by if asked else "inferred", why=tempo.why)
     return Fit(kept, Decided(value=shorter, by="inferred", why="cut to fit the length"), seconds, count, (note,))
 
 
@@ -159,7 +159,7 @@ def _shorter_meter(meter: Meter, bpm: float, seconds: float) -> Meter:
     units = [unit for unit in (2, 4, 8, 16) if unit >= meter.unit]
     for unit in units:
         for beats in range(meter.beats if unit == meter.unit else 7, 1, -1):
-            candidate = Meter(beats=beats, unit=unit)  # type: ignore[arg-type]
+            candidate = Meter(beats=beats, unit=unit)
             if not (candidate.is_compound and not meter.is_compound) and whole_bars(
                 seconds, candidate.bar_seconds(bpm)
             ):
@@ -177,13 +177,16 @@ def lay_out(wishes: Wishes, genre: Genre, *, bars: int, bar_seconds: float) -> t
         notes.append(f"Only {bars} bars fit the length, too few for {len(parts)} sections; the first {kept} were kept.")
         parts = parts[:kept]
     parts = _with_bars(parts, bars, bar_seconds, notes)
-    parts = [
-        part if part.wish and part.wish.energy is not None else replace(part, energy=part.energy + shift)
-        for part in parts
-    ]
+    parts = [part if part.wish and part.wish.energy is not None else _shifted(part, shift) for part in parts]
     return [
         replace(part, energy=round(min(1.0, max(0.05, part.energy)), 2)) for part in _arc(parts, wishes.form)
     ], notes
+
+
+def _shifted(part: Part, shift: float) -> Part:
+    """A mood's push on an energy, weaker near the ends of the scale so that the sections still differ."""
+    room = 1.0 - part.energy if shift > 0 else part.energy
+    return replace(part, energy=part.energy + shift * min(1.0, 1.5 * room))
 
 
 def _asked_form(form: FormWish, genre: Genre) -> list[Part]:
@@ -210,12 +213,11 @@ def _genre_form(form: FormWish, genre: Genre, bars: int) -> list[Part]:
     for section in form.sections:
         asked = _asked_part(section, genre)
         same = [index for index, part in enumerate(parts) if part.name == section.name]
-        for index in same:
-            parts[index] = replace(asked, weight=parts[index].weight * section.length)
+        for place in same:
+            parts[place] = replace(asked, weight=parts[place].weight * section.length)
         if not same:
-            peak = max(range(len(parts)), key=lambda index: parts[index].energy)
-            place = {"intro": 0, "outro": len(parts)}.get(section.name, peak)
-            parts.insert(place, asked)
+            strongest = max(range(len(parts)), key=lambda index: parts[index].energy)
+            parts.insert({"intro": 0, "outro": len(parts)}.get(section.name, strongest), asked)
     if (form.fades_out or form.falling) and parts[-1].energy > 0.4:
         parts.append(Part("outro", 1, 0.3, wish=SectionWish(name="outro")))
     room = max(1, bars // 3)
@@ -260,9 +262,7 @@ def shared_out(bars: int, weights: Sequence[float]) -> list[int]:
     """Whole bars by weight, at least one each, in the largest of 8, 4, 2 or 1 bars that leaves the weights audible."""
     if not weights:
         return []
-    unit = next(
-        unit for unit in (8, 4, 2, 1) if bars // unit >= (len(weights) * 2 if unit > 2 else len(weights)) or unit == 1
-    )
+    unit = next(unit for unit in (8, 4, 2, 1) if bars // unit >= len(weights) * (1.4 if unit > 2 else 1.0) or unit == 1)
     units, total = bars // unit, sum(weights)
     ideal = [max(1.0, units * weight / total) for weight in weights]
     counts = [max(1, math.floor(share)) for share in ideal]

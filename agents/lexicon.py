@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Literal, Protocol
 
 from agents import knowledge
 
@@ -36,6 +36,21 @@ def lowered(text: str) -> str:
     """Lower case of exactly the same length, with plain quotes and dashes, so that positions carry over."""
     plain = {"’": "'", "‘": "'", "–": "-", "—": "-", "‑": "-", "\n": " ", "\t": " ", "♭": "b", "♯": "#"}
     return "".join(plain.get(c, low if len(low := c.lower()) == 1 else c) for c in text)
+
+
+class Stretch(Protocol):
+    """Anything that knows where in a text it stood."""
+
+    @property
+    def start(self) -> int: ...
+
+    @property
+    def end(self) -> int: ...
+
+
+def spans(*groups: Iterable[Stretch]) -> list[tuple[int, int]]:
+    """Where all of these stood."""
+    return [(one.start, one.end) for group in groups for one in group]
 
 
 def blanked(text: str, spans: Iterable[tuple[int, int]]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from agents import knowledge
 from agents.harmony import Key, Meter
-from agents.lexicon import blanked, lowered
+from agents.lexicon import blanked, lowered, spans
 from agents.reading import Found, TempoWish, decades, lengths, meters, tempos
 from agents.reading_form import FormWish, read_form
 from agents.reading_keys import KeyWish, keys
@@ -26,6 +26,7 @@ from agents.types import (
     Brief,
     BriefError,
     Decided,
+    DecidedBy,
     EmptyBrief,
 )
 from agents.wishes import TempoRange, Wishes
@@ -52,16 +53,16 @@ def read_brief(brief: Brief) -> Wishes:
     notes: list[str] = []
     text = lowered(brief.words)
     form = read_form(text)
-    text = blanked(text, [(cue.start, cue.end) for cue in form.cues])
+    text = blanked(text, spans(form.cues))
     decade = decades(text)
-    unaged = blanked(text, [(one.start, one.end) for one in decade])
+    unaged = blanked(text, spans(decade))
     said_lengths = [one for one in lengths(unaged) if not _is_a_sections(one, form, text)]
-    unaged = blanked(unaged, [(one.start, one.end) for one in said_lengths])
+    unaged = blanked(unaged, spans(said_lengths))
     said_meters = meters(unaged)
-    unaged = blanked(unaged, [(one.start, one.end) for one in said_meters])
+    unaged = blanked(unaged, spans(said_meters))
     said_tempos = tempos(unaged)
-    said_keys = keys(blanked(brief.words, [(one.start, one.end) for one in (*said_lengths, *said_tempos)]))
-    masked = [(one.start, one.end) for one in (*said_lengths, *said_meters, *said_tempos, *said_keys)]
+    said_keys = keys(blanked(brief.words, spans(said_lengths, said_tempos)))
+    masked = spans(said_lengths, said_meters, said_tempos, said_keys)
     names = read_names(blanked(text, masked), negative_words=lowered(brief.negative_words))
     notes += names.notes
 
@@ -207,8 +208,9 @@ def _genre(
             )
         return Decided(value=chosen, by="asked", why=f"you wrote “{hit.written}”"), others
     for one in decade:
-        if (chosen := words.decade_genres.get(one.value)) and chosen not in names.not_genres:
-            return Decided(value=chosen, by="inferred", why=f"the sound of the {one.value}s"), []
+        era = words.decade_genres.get(one.value)
+        if era and era not in names.not_genres:
+            return Decided(value=era, by="inferred", why=f"the sound of the {one.value}s"), []
     scores = {name: _fit(name, names, moods, said_tempos, meter) for name in genres if name not in names.not_genres}
     best = max(scores, key=lambda name: (scores[name], name == DEFAULT_GENRE), default=DEFAULT_GENRE)
     if scores.get(best, 0.0) <= 0.0:
@@ -264,11 +266,14 @@ def _tempo(
     aim = known.typical_tempo_bpm
     for mood in moods[:2]:
         aim *= knowledge.moods()[mood].tempo_factor ** (1.0 if len(moods) == 1 else 0.6)
-    why, by = f"usual for {known.label.lower()}", "inferred" if genre.by != "default" else "default"
+    by: DecidedBy = "inferred" if genre.by != "default" else "default"
+    why = f"usual for {known.label.lower()}"
     if vague:
         if len({(wish.position or 0) > 0 for wish in vague if wish.position}) > 1:
             notes.append("You asked for both slow and fast; the later word was followed.")
         position, half = float(vague[-1].position or 0), (high - low) / 2
+        if position < 0 and genre.value in ("slow_blues", "jazz_ballad"):  # slow already
+            position *= 0.3
         aim = (low + high) / 2 + position * half
         low, high = aim - 0.25 * half - 1, aim + 0.25 * half + 1
         if vague[-1].position and genre.by == "default":  # with no genre to be slow in, slow means slow
@@ -280,7 +285,7 @@ def _tempo(
         why, by = f"{'half' if factor < 1 else 'double'} the usual tempo, as you asked", "asked"
     low, high = max(MIN_TEMPO_BPM, low), min(MAX_TEMPO_BPM, high)
     aim = min(high, max(low, aim))
-    return Decided(value=TempoRange(low_bpm=low, high_bpm=high, aim_bpm=aim), by=by, why=why)  # type: ignore[arg-type]
+    return Decided(value=TempoRange(low_bpm=low, high_bpm=high, aim_bpm=aim), by=by, why=why)
 
 
 def _exactly(bpm: float) -> TempoRange:

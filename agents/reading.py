@@ -136,7 +136,7 @@ def meters(text: str) -> list[Found[Meter]]:
     ):
         said_so = match["time"] or re.search(r"\bin\s+(?:an?\s+)?$", text[: match.start()]) or match[2] == "eight"
         if said_so and not re.match(r"[\s-]*(?:bar|bars|measure|minute|second|piece)", text[match.end() :]):
-            add(Meter(beats=_METER_NUMBERS[match[1]], unit=_METER_UNITS[match[2]]), match)  # type: ignore[arg-type]
+            add(Meter(beats=_METER_NUMBERS[match[1]], unit=_METER_UNITS[match[2]]), match)
     for match in re.finditer(r"\b(common|cut|waltz|march)[\s-]time\b", text):
         add(Meter.parse({"common": "4/4", "cut": "2/2", "waltz": "3/4", "march": "2/4"}[match[1]]), match)
     for match in re.finditer(

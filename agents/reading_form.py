@@ -43,6 +43,7 @@ class Cue(BaseModel):
 
     what: str
     instruments: tuple[str, ...]
+    role: str | None
     rule: str
     section: str
     start: int
@@ -95,7 +96,7 @@ def _sections_in(text: str) -> list[tuple[int, int, str]]:
         ):
             continue
         if word == "solo" and not (
-            re.search(r"[a-z]\s$", before)
+            re.search(r"(?:[a-z]\s|[,>/-]\s*)$", before)
             and re.match(r"\s*(?:$|[,.;:]|then|before|after|over|in|at|and|part|section)", after)
         ):
             continue
@@ -122,7 +123,7 @@ def read_form(text: str) -> FormWish:
     sections = [_section_wish(text, listed, index) for index in range(len(listed))]
     if cued and not listed:
         sections = [SectionWish(name=name) for _, _, name in cued]
-    in_order = len(listed) >= 2 and not _is_prose(text, listed)
+    in_order = len(listed) >= 2 and not _is_prose(text, listed) and not _is_a_build_alone(text, listed)
     if len(listed) >= 2 and not in_order:
         sections = list({section.name: section for section in sections}.values())
     bars = [
@@ -152,6 +153,11 @@ def _is_prose(text: str, marks: list[tuple[int, int, str]]) -> bool:
     """Whether sections are talked about ("a guitar solo before the chorus") rather than listed in order."""
     between = [text[left[1] : right[0]] for left, right in pairwise(marks)]
     return any(re.search(r"\b(?:before|like|same as|than|instead|louder than|quieter than)\b", gap) for gap in between)
+
+
+def _is_a_build_alone(text: str, marks: list[tuple[int, int, str]]) -> bool:
+    """ "builds up to a drop" asks for those two somewhere, not for a song of nothing else."""
+    return len(marks) == 2 and marks[0][2] == "build" and text[marks[0][0] :].startswith(("builds", "building"))
 
 
 def _section_wish(text: str, marks: list[tuple[int, int, str]], index: int) -> SectionWish:
@@ -210,7 +216,8 @@ def _cues(text: str) -> list[Cue]:
     found: list[Cue] = []
     for hit in names_in(text):
         instruments = instruments_of(hit, extended=True)
-        if not instruments:
+        role = hit.of("role")
+        if not instruments and not role:
             continue
         before, after = text[: hit.start], text[hit.end :]
         denied = re.search(r"\b(?:no|without|hold (?:back )?(?:the )?)\s*$", before)
@@ -229,6 +236,7 @@ def _cues(text: str) -> list[Cue]:
             Cue(
                 what=hit.written,
                 instruments=instruments,
+                role=role,
                 rule=rule,
                 section=name,
                 start=begin,

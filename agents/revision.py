@@ -237,7 +237,9 @@ def _in_key(symbol: str, old: Key, new: Key) -> str:
     chord = Chord.parse(symbol)
     steps = [(chord.root - old.tonic) % 12, (0 if chord.bass is None else chord.bass - old.tonic) % 12]
     from_steps, to_steps = SCALES[old.mode], SCALES[new.mode]
-    root, bass = ((new.tonic + (to_steps[from_steps.index(step)] if step in from_steps else step)) % 12 for step in steps)
+    root, bass = (
+        (new.tonic + (to_steps[from_steps.index(step)] if step in from_steps else step)) % 12 for step in steps
+    )
     quality = chord.quality
     if old.mode != new.mode and steps[0] in from_steps and quality in ("", "m", "dim", "maj7", "m7", "7", "m7b5"):
         degree = from_steps.index(steps[0])

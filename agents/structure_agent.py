@@ -79,7 +79,7 @@ def _section(
     bars_asked = bool(part.wish and (part.wish.bars or part.wish.seconds))
     energy_asked = bool(part.wish and part.wish.energy is not None)
     return Section(
-        name=Decided(value=part.name, by=by, why=why),  # type: ignore[arg-type]
+        name=Decided(value=part.name, by=by, why=why),
         bars=Decided(
             value=part.bars,
             by="asked" if bars_asked else "inferred",

@@ -9,7 +9,9 @@ import random
 import re
 
 from agents import knowledge
-from agents.lexicon import blanked, lowered, names_in
+from agents.lexicon import blanked, lowered, names_in, spans
+from agents.reading import lengths, meters, tempos
+from agents.reading_keys import keys
 from agents.wishes import Wishes
 
 MAX_CHARACTERS = 48
@@ -22,12 +24,12 @@ def title_for(wishes: Wishes, rng: random.Random) -> str:
     pictures = _pictures(wishes.brief.words)
     nouns = [noun for mood in wishes.moods.value for noun in words.title_nouns.get(mood, ())]
     nouns = nouns or list(words.title_plain)
-    colours = list(words.title_genre.get(wishes.genre.value, ())) or list(words.title_plain)
-    noun, colour, plain = rng.choice(nouns), rng.choice(colours), rng.choice(words.title_plain)
-    choices = [noun, f"{noun} {colour}" if colour.split()[-1] not in noun else noun, f"{plain} {colour}"]
+    noun, plain = rng.choice(nouns), rng.choice(words.title_plain)
+    colour = rng.choice(words.title_genre.get(wishes.genre.value, ("",)))
+    choices = [noun, plain, *(f"{one} {colour}" for one in (noun, plain) if colour and colour not in one)]
     if pictures:
         picture = rng.choice(pictures)
-        choices = [picture, f"{picture} {colour}" if colour not in picture else picture, picture]
+        choices = [picture, picture, f"{picture} {colour}".strip() if colour not in picture else picture]
     title = rng.choice(choices)
     return title if len(title) <= MAX_CHARACTERS else noun
 
@@ -35,7 +37,7 @@ def title_for(wishes: Wishes, rng: random.Random) -> str:
 def _pictures(text: str) -> list[str]:
     """Stretches of one to four words that paint something: no names of the field, no filler at the ends."""
     low = lowered(text)
-    low = blanked(low, [(hit.start, hit.end) for hit in names_in(low)])
+    low = blanked(low, spans(names_in(low), keys(text), tempos(low), lengths(low), meters(low)))
     sections = {
         part for phrases in knowledge.words().sections.values() for phrase in phrases for part in phrase.split()
     }
@@ -54,7 +56,17 @@ def _pictures(text: str) -> list[str]:
                 pictures.append(" ".join(run[:4]))
             run = []
     pictures = [re.sub(r"(?:\s+(?:" + "|".join(_SMALL) + r"))+$", "", one) for one in pictures]
-    return [_capitalised(one) for one in dict.fromkeys(pictures) if len(one) >= 4][:6]
+    return [_capitalised(one) for one in dict.fromkeys(pictures) if " " in one or _is_a_thing(one, text)][:6]
+
+
+def _is_a_thing(word: str, text: str) -> bool:
+    """Whether a lone word names something: a proper name, or what the music is about, for or of."""
+    return bool(
+        re.search(rf"\w[,\s]+{re.escape(word.capitalize())}(?!\w)", text)
+        or re.search(
+            rf"(?i)\b(?:about|for|of|at|like|in)\s+(?:an?\s+|the\s+|my\s+)?{re.escape(word)}\s*(?:$|[,.;!?])", text
+        )
+    )
 
 
 def _capitalised(phrase: str) -> str:

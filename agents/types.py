@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_vali
 
 from agents.harmony import Chord, Key, Meter
 
-PLAN_VERSION = 1
 MIN_SECONDS = 1.0
 MAX_SECONDS = 600.0
 MAX_WORDS = 2_000
@@ -88,7 +87,7 @@ class SongPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: Literal[1] = PLAN_VERSION
+    version: Literal[1] = 1
     brief: Brief
     title: Decided[Name]
     seconds: Decided[Annotated[float, Field(ge=MIN_SECONDS, le=MAX_SECONDS)]]
