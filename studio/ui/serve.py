@@ -21,13 +21,10 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 from starlette.requests import Request
 
-from studio.engines.base import EngineError
-from studio.history import HistoryError
 from studio.settings import Settings
-from studio.studio import Studio, StudioError
-from studio.takes import TakeError
+from studio.studio import Studio
 from studio.ui.guard import Guard, GuardMiddleware
-from studio.ui.logins import BadLogin, Login
+from studio.ui.logins import Login
 from studio.ui.routes import StudioRoutes
 from studio.ui.theme import look
 from studio.ui.visitors import LoginNeeded, visitor_of
@@ -77,25 +74,6 @@ class Serving:
         if not self._closed.is_set():
             self._closed.set()
             self._close()
-
-
-def open_studio(settings: Settings) -> int:
-    """Open the studio, serve its page until Ctrl-C, and close it; returns the process's exit status.
-
-    What stands in the way is said on the console in one sentence.
-    """
-    from studio.ui.build import build_page
-
-    try:
-        with Studio(settings) as studio:
-            serving = serve(build_page(studio), studio, settings)
-            for notice in studio.notices:
-                _say_on_the_console(notice)
-            serving.wait()
-    except (CannotServe, BadLogin, StudioError, EngineError, HistoryError, TakeError) as refusal:
-        sys.stderr.write(f"{refusal}\n")
-        return 1
-    return 0
 
 
 def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callable[[str], Any] | None = None) -> Serving:

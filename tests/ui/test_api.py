@@ -10,17 +10,21 @@ from typing import Any
 
 import gradio as gr
 import httpx
+import numpy as np
 import pytest
 import soundfile
 from gradio_client import Client
-from gradio_client.exceptions import AppError
+from gradio_client.exceptions import AppError, AuthenticationError
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 
 from agents.planner import plan_from_brief
 from studio import api
+from studio.settings import Settings
 from studio.studio import Studio
+from studio.ui.build import build_page
 from studio.ui.logins import Login
+from studio.ui.serve import Serving, serve
 from tests.ui.studios import Served, served_studio
 
 WANTED = {"/plan", "/generate", "/status", "/cancel", "/list_takes", "/export", "/engines"}
@@ -204,9 +208,9 @@ def test_a_guest_has_so_many_takes_under_way(shared: Served) -> None:
 
 
 def test_a_program_without_a_login_gets_nothing(shared: Served) -> None:
-    with pytest.raises(Exception, match="credentials"):
+    with pytest.raises(AuthenticationError):
         client_of(shared)
-    with pytest.raises(Exception, match="[Cc]redentials"):
+    with pytest.raises(AuthenticationError):
         client_of(shared, Login("anna", "wrong"))
     with shared.browser() as stranger:
         for name in api.PUBLIC:
@@ -265,3 +269,43 @@ def test_an_assistant_of_a_guest_acts_as_that_guest(shared: Served) -> None:
     assert answers[1].isError and "no such take" in answers[1].content[0].text
     with pytest.raises(BaseExceptionGroup):
         asyncio.run(with_mcp(shared.url, {}, []))
+
+
+# ------------------------------------------------------------------------------------------------- the real page
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Studio, Serving]]:
+    """The studio as it is shipped: its own page, planner and engines, on localhost."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("page"), port=0)
+    with Studio(settings) as studio:
+        serving = serve(build_page(studio), studio, settings, say=lambda greeting: None)
+        yield studio, serving
+        serving.close()
+
+
+def test_the_page_shows_the_world_these_functions_and_nothing_of_its_wiring(page: tuple[Studio, Serving]) -> None:
+    client = Client(page[1].url, verbose=False, analytics_enabled=False)
+    listed = client.view_api(return_format="dict", print_info=False)
+    assert set(listed["named_endpoints"]) == WANTED
+    wiring = [each for each in client.config["dependencies"] if each["api_visibility"] != "public"]
+    assert len(wiring) > 5, "the page's own events were not found"
+    public = {each["api_name"] for each in client.config["dependencies"] if each["api_visibility"] == "public"}
+    assert public == {name.removeprefix("/") for name in WANTED}
+
+
+def test_the_sketch_engine_is_driven_from_words_to_files(page: tuple[Studio, Serving]) -> None:
+    client = Client(page[1].url, verbose=False, analytics_enabled=False)
+    plan = ask(client, "plan", words="gentle piano waltz in D major, 150 bpm", seconds=8, seed=3)
+    assert plan["tempo_bpm"]["value"] == 150.0 and plan["meter"]["value"]["beats"] == 3
+    job = ask(client, "generate", words="", plan=plan, engine="sketch", seed=3, wait=True)
+    assert job["state"] == "done", job["error"]
+    listed = ask(client, "list_takes", words="waltz")["takes"]
+    assert [(take["take_id"], take["has_midi"]) for take in listed] == [(job["take_id"], True)]
+    for wanted, head in (("mp3", b"ID3"), ("midi", b"MThd"), ("stems", b"PK"), ("ogg", b"OggS")):
+        file = ask(client, "export", take_id=job["take_id"], format=wanted)
+        content = httpx.get(file["url"], trust_env=False).content
+        assert len(content) == file["bytes"] and content.startswith(head), wanted
+    again = ask(client, "generate", words="", plan=plan, engine="sketch", seed=3, wait=True)
+    sounds = [httpx.get(each["sound_url"], trust_env=False).content for each in (job, again)]
+    assert np.array_equal(*(soundfile.read(io.BytesIO(sound), dtype="int32")[0] for sound in sounds))
