@@ -166,7 +166,7 @@ class Functions:
         asked = GenerateRequest(
             brief=_brief(words, seconds, tempo_bpm, key, meter, negative_words, may_be_empty=plan is not None),
             plan=SongPlan.model_validate(plan) if plan else None,
-            engine=engine or self._studio.settings.engine,
+            engine=engine or self._studio.pipeline.default,
             sampling=Sampling(seed=drawn, temperature=temperature, top_k=top_k, top_p=top_p, guidance=guidance),
         )
         submit = functools.partial(self._studio.generate, asked, owner=visitor.owner)

@@ -68,7 +68,14 @@ class Guard:
     async def answer(self, scope: Scope, receive: Receive) -> Response | None:
         """What the door itself replies to a request, or None to let it in (its visitor is then written into it)."""
         connection = HTTPConnection(scope)
-        if not self._meant_for_us(connection, scope):
+        host = connection.headers.get("host", "")
+        if not self.is_shared and not is_local_name(host):
+            return refusal(
+                403,
+                f"The studio is open to this machine only, and “{host[:80]}” is not its name. Open it as "
+                f"http://127.0.0.1:{_port(scope)}, or start it with --host 0.0.0.0 to let others in with a login.",
+            )
+        if not self._comes_from_our_page(connection, scope, host):
             return refusal(403, "This request came from another web page; the studio only answers its own.")
         if self.logins is None:
             introduce(scope, HOST)
@@ -102,10 +109,7 @@ class Guard:
             return MAX_LOGIN_BYTES
         return self.settings.max_upload_mb * 2**20 if path in _UPLOAD_PATHS else MAX_FORM_BYTES
 
-    def _meant_for_us(self, connection: HTTPConnection, scope: Scope) -> bool:
-        host = connection.headers.get("host", "")
-        if not self.is_shared and not is_local_name(host):
-            return False
+    def _comes_from_our_page(self, connection: HTTPConnection, scope: Scope, host: str) -> bool:
         if scope["method"] in _SAFE_METHODS:
             return True
         origin = connection.headers.get("origin")
@@ -275,6 +279,11 @@ def is_local_name(host: str) -> bool:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return str(client[0]) if client else "unknown"
+
+
+def _port(scope: Scope) -> int:
+    server = scope.get("server")
+    return int(server[1]) if server and server[1] else 7860
 
 
 def _declared_bytes(scope: Scope) -> int:

@@ -120,15 +120,17 @@ class StudioRoutes:
         )
 
     async def _events(self, visitor: Visitor) -> AsyncIterator[str]:
-        version, quiet_since = 0, monotonic()
+        version, told, quiet_since = 0, "", monotonic()
         while not self.closing.is_set():
             waiting = functools.partial(self._news_since, version, visitor, _ONE_WAIT_SECONDS)
             news = await anyio.to_thread.run_sync(waiting, limiter=self._watchers.threads, abandon_on_cancel=True)
             if news["version"] != version:
-                version, quiet_since = news["version"], monotonic()
-                yield f"data: {json.dumps(news)}\n\n"
+                version = news["version"]
+                if (jobs := json.dumps(news["jobs"])) != told:  # the version moves with other visitors' jobs too
+                    told, quiet_since = jobs, monotonic()
+                    yield f'data: {{"version": {version}, "jobs": {jobs}}}\n\n'
                 await asyncio.sleep(_BETWEEN_NEWS_SECONDS)
-            elif monotonic() - quiet_since > HEARTBEAT_SECONDS:
+            if monotonic() - quiet_since > HEARTBEAT_SECONDS:
                 quiet_since = monotonic()
                 yield ": heartbeat\n\n"
 
@@ -137,10 +139,8 @@ class StudioRoutes:
         changes = self._studio.jobs.changed_since(version, owner=visitor.sees_only, timeout_seconds=timeout_seconds)
         if changes.version == version:
             return {"version": version, "jobs": []}
-        return {
-            "version": changes.version,
-            "jobs": [job_shown(job) for job in self._studio.jobs.list(visitor.sees_only)],
-        }
+        jobs = self._studio.jobs.list(visitor.sees_only)
+        return {"version": changes.version, "jobs": [job_shown(job) for job in jobs]}
 
     @_answered
     async def live_sound(self, request: Request, visitor: Visitor) -> Response:

@@ -35,6 +35,8 @@ Planner = Callable[..., SongPlan]
 class ToneEngine:
     """The one engine of a pipeline: plays a 440 Hz tone of the plan's length in tenths of a second, at once or, held, as many as a test allows."""
 
+    default = "tone"
+
     def __init__(self) -> None:
         self.held = False
         self._allowed = threading.Semaphore(0)

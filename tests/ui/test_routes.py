@@ -127,6 +127,15 @@ def test_stopping_a_job_ends_its_stream_cleanly_where_the_sound_ends(served: Ser
     assert lengths == [total_bytes(1.0)]
 
 
+def test_after_its_memory_is_given_back_a_jobs_sound_is_the_kept_takes(served: Served, browser: httpx.Client) -> None:
+    job = served.submit()
+    done = served.studio.jobs.wait(job, timeout_seconds=10.0)
+    served.studio.jobs._jobs[job].let_live_sound_go()
+    reply = browser.get(f"/studio/jobs/{job}/sound.wav", follow_redirects=True)
+    assert reply.url.path == f"/studio/takes/{done.take_id}/sound.flac"
+    assert reply.content == served.studio.store.audio_path(done.take_id or "").read_bytes()
+
+
 def test_bytes_past_a_stopped_sound_are_not_satisfiable(served: Served, browser: httpx.Client, held_job: str) -> None:
     served.studio.jobs.cancel(held_job)
     served.studio.jobs.wait(held_job, timeout_seconds=10.0)
@@ -201,6 +210,16 @@ def test_news_of_a_job_come_as_they_happen(served: Served, browser: httpx.Client
     assert last["sections"][0]["name"] == "all"
     assert {"id", "title", "sounding", "badges", "seconds_total", "position", "stage", "error"} <= last.keys()
     assert "owner" not in last
+
+
+def test_silence_is_broken_by_a_heartbeat_and_by_nothing_else(
+    served: Served, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.ui.routes.HEARTBEAT_SECONDS", 0.6)
+    with browser.stream("GET", "/studio/events") as reply:
+        lines = (line for line in reply.iter_lines() if line)
+        assert next(lines).startswith("data: ")
+        assert [next(lines), next(lines)] == [": heartbeat", ": heartbeat"]
 
 
 def test_the_queue_is_told_with_its_version(served: Served, browser: httpx.Client) -> None:
