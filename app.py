@@ -24,7 +24,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="app.py", description=__doc__, parents=[shared])
     parser.add_argument("--version", action="version", version=f"MusicGen Studio {VERSION}")
     page = parser.add_argument_group("the page", "served when no command is given")
-    page.add_argument("--host", default=argparse.SUPPRESS, help="address to serve on; other than 127.0.0.1 needs a login")
+    page.add_argument(
+        "--host", default=argparse.SUPPRESS, help="address to serve on; other than 127.0.0.1 needs a login"
+    )
     page.add_argument("--port", type=int, default=argparse.SUPPRESS, help="port to serve on (7860; 0 takes a free one)")
     page.add_argument("--share", action="store_true", default=argparse.SUPPRESS, help="also make a public link")
     page.add_argument(
@@ -51,9 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
         from studio.cli import make_command
 
         return make_command(parsed, settings)
-    from studio.ui.serve import open_studio
+    from studio.ui.opening import open_page
 
-    return open_studio(settings)
+    return open_page(settings)
 
 
 if __name__ == "__main__":

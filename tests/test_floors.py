@@ -31,7 +31,9 @@ def imports(tree: ast.AST, *, everywhere: bool = True) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module
-        elif everywhere or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not _typing(node):
+        elif everywhere or (
+            not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) and not _typing(node)
+        ):
             yield from imports(node, everywhere=everywhere)
 
 

@@ -23,7 +23,7 @@ export class Deck {
     this.audio.addEventListener("play", () => this.tick());
     this.audio.addEventListener("ended", () => this.swapToTake());
     this.audio.addEventListener("error", () => this.onLost());
-    addEventListener("resize", redraw);
+    new ResizeObserver(redraw).observe(this.canvas);
     new MutationObserver(redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     this.canvas.addEventListener("pointerdown", (event) => this.seekTo(event));
     this.canvas.addEventListener("keydown", (event) => {

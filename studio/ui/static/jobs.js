@@ -101,7 +101,8 @@ export class Jobs {
     };
     if (RUNNING.has(job.state)) button("Stop", () => this.stop(job.id), "danger");
     else {
-      button("Run again", () => this.act({ action: "rerun", job: job.id }));
+      if (job.can_keep_again) button("Try to keep it again", () => this.act({ action: "keep", job: job.id }));
+      else button("Run again", () => this.act({ action: "rerun", job: job.id }));
       button("Dismiss", () => this.act({ action: "dismiss", job: job.id }));
     }
     const line = make("p", job.error ? "st-error" : "", job.error || progress(job));

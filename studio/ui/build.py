@@ -1,0 +1,58 @@
+"""The page on one screen: head, tabs, deck."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from studio.api import register
+from studio.studio import Studio
+from studio.ui import shell
+from studio.ui.actions import Page, build_actions
+from studio.ui.generate_tab import build_generate_tab, recent_takes
+from studio.ui.history_tab import build_history_tab
+from studio.ui.models_panel import build_models_panel
+from studio.ui.visitors import visitor_of
+
+
+def build_page(studio: Studio) -> gr.Blocks:
+    """The whole page for one studio; launched by `studio.ui.serve`."""
+    with gr.Blocks(title="MusicGen Studio", analytics_enabled=False, fill_width=True) as blocks:
+        gr.HTML(shell.HEAD)
+        with gr.Tabs(selected="generate") as tabs:
+            with gr.Tab("Generate", id="generate"):
+                generate = build_generate_tab(studio)
+                build_models_panel(studio, blocks, generate.fields["engine"])
+            with gr.Tab("History", id="history") as history_item:
+                history = build_history_tab(studio, history_item)
+        gr.HTML(shell.DECK)
+        build_actions(studio, Page(tabs, generate, history))
+        _keep_form(blocks, generate.fields)
+        register(studio)
+
+        def on_load(request: gr.Request) -> str:
+            return recent_takes(studio, visitor_of(request))
+
+        blocks.load(on_load, None, generate.recent, api_visibility="private", show_progress="hidden")
+    return blocks
+
+
+def _keep_form(blocks: gr.Blocks, fields: dict[str, Any]) -> None:
+    """What stands in the fields survives a reload, in the browser alone."""
+    kept = gr.BrowserState({}, storage_key="studio-form", secret="musicgen-studio")
+    names = list(fields)
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    def restore(values: dict[str, Any] | None) -> list[Any]:
+        return [values[name] if values and name in values else gr.skip() for name in names]
+
+    blocks.load(restore, kept, list(fields.values()), **private)
+    gr.on(
+        [field.change for field in fields.values()],
+        lambda *values: dict(zip(names, values, strict=True)),
+        list(fields.values()),
+        kept,
+        trigger_mode="always_last",
+        **private,
+    )

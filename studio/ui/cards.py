@@ -1,0 +1,176 @@
+"""Plans and takes as HTML, every word of the user's escaped.
+
+Knows nothing of events: a button says what it does in `data-act`, and static/main.js and actions.py carry it out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from agents.types import Decided, SongPlan
+from studio.exports import EXPORT_FORMATS
+from studio.takes import Take
+
+_PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
+_BY = {"asked": "you asked", "inferred": "inferred", "default": "default"}
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds as a player shows them: 0:05, 10:00."""
+    whole = round(seconds)
+    return f"{whole // 60}:{whole % 60:02d}"
+
+
+def plan_view(plan: SongPlan) -> str:
+    """The plan as a strip of sections under its facts, each saying who decided it."""
+    facts = [
+        _fact(f"{plan.tempo_bpm.value:g} bpm", plan.tempo_bpm),
+        _fact(plan.key.value.name, plan.key),
+        _fact(plan.meter.value.name, plan.meter),
+        _fact(plan.genre.value.replace("_", " "), plan.genre),
+        _fact(clock(plan.seconds.value), plan.seconds),
+        *(_fact(mood, plan.moods) for mood in plan.moods.value),
+    ]
+    sections = "".join(_section(plan, index) for index in range(len(plan.sections)))
+    listed = "".join(f"<li>{escape(note)}</li>" for note in plan.notes)
+    notes = f'<div class="st-note"><ul>{listed}</ul></div>' if listed else ""
+    return (
+        f'<div class="st-plan-head"><strong>{escape(plan.title.value)}</strong>{"".join(facts)}</div>'
+        f'<div class="st-strip">{sections}</div>{notes}'
+    )
+
+
+def _fact(text: str, decided: Decided) -> str:
+    why = escape(decided.why or _BY[decided.by], quote=True)
+    return f'<span class="st-fact" data-by="{decided.by}" title="{_BY[decided.by]}: {why}">{escape(text)} <i>{_BY[decided.by]}</i></span>'
+
+
+def _section(plan: SongPlan, index: int) -> str:
+    section = plan.sections[index]
+    bars = f"{section.bars.value} bar{'s' if section.bars.value != 1 else ''}"
+    chords = " ".join(section.chords.value[:4])
+    players = ", ".join(name.replace("_", " ") for name in section.instruments.value)
+    tip = escape(
+        f"{section.name.value}: {bars}, energy {section.energy.value:.1f}\n{players}\n{section.prompt.value}",
+        quote=True,
+    )
+    return (
+        f'<div class="st-section" style="--bars:{section.bars.value};--energy:{section.energy.value:.2f}" title="{tip}">'
+        f"<b>{escape(section.name.value)}</b><span>{bars}</span><span>{escape(chords)}</span></div>"
+    )
+
+
+def badges_of(take: Take) -> list[dict[str, str]]:
+    """What a take's row says of it in a word each: who made it, under which licence, whether it is whole."""
+    plan = take.plan
+    badges = [
+        {"text": take.engine.label, "kind": "full" if take.engine.tier == "full" else ""},
+        {"text": f"{plan.tempo_bpm.value:g} bpm", "kind": ""},
+        {"text": plan.key.value.name, "kind": ""},
+        {"text": plan.genre.value.replace("_", " "), "kind": ""},
+    ]
+    if take.engine.licence:
+        badges.append({"text": take.engine.licence, "kind": "warn"})
+    if not take.complete:
+        badges.append({"text": "stopped early", "kind": "warn"})
+    return badges
+
+
+def take_cards(
+    takes: Sequence[Take],
+    *,
+    binned: bool = False,
+    empty: str,
+    details: bool = False,
+    peaks: Iterable[Sequence[int]] = (),
+) -> str:
+    """A list of takes, newest first as given; `empty` is what an empty list says, in the user's words."""
+    if not takes:
+        return f'<div class="st-empty">{empty}</div>'
+    shapes = list(peaks)
+    cards = [_take_card(take, binned, details, shapes[i] if i < len(shapes) else ()) for i, take in enumerate(takes)]
+    return f'<div class="st-list">{"".join(cards)}</div>'
+
+
+def _take_card(take: Take, binned: bool, details: bool, peaks: Sequence[int]) -> str:
+    words = escape(take.plan.brief.words or take.plan.prompt.value)
+    title, identity = escape(take.title), escape(take.id, quote=True)
+    if binned:
+        acts = _act("Restore", "restore", identity)
+    else:
+        acts = (
+            _act("Make again", "again", identity)
+            + _act("Edit plan", "edit", identity)
+            + _export_menu(take)
+            + _act("Delete", "bin", identity, "danger")
+        )
+    badges = "".join(f'<span class="st-badge {b["kind"]}">{escape(b["text"])}</span>' for b in badges_of(take))
+    play = (
+        f'<button type="button" class="st-play" data-act="play" data-take="{identity}" aria-label="Play {title}"'
+        f"{' disabled' if binned else ''}>{_PLAY}</button>"
+    )
+    marked = "" if binned else f' data-take="{identity}"'
+    return (
+        f'<article class="st-card"{marked}>{play}<h4>{title}</h4>'
+        f'<div class="st-acts">{acts}</div><p title="{words}">{words}</p>'
+        f'<div class="st-wide st-badges">{badges}<span class="st-badge">{clock(take.seconds)}</span>'
+        f'<span class="st-badge">{take.created_at:%d %b %Y, %H:%M} UTC</span></div>'
+        f"{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
+    )
+
+
+def _act(text: str, action: str, identity: str, kind: str = "") -> str:
+    return f'<button type="button" class="st-act {kind}" data-act="{action}" data-take="{identity}">{text}</button>'
+
+
+def _export_menu(take: Take) -> str:
+    links = []
+    for name, label in EXPORT_FORMATS.items():
+        if (name.startswith("stems") and not take.stems) or (name == "midi" and not take.has_midi):
+            continue
+        links.append(
+            f'<a href="studio/takes/{take.id}/export?format={name}" download data-format="{name}">{escape(label)}</a>'
+        )
+    plain = f'<a href="studio/takes/{take.id}/export?format=flac&amp;provenance=false" download>FLAC without prompt and settings</a>'
+    return (
+        f'<details class="st-menu"><summary class="st-act" aria-label="Export {escape(take.title, quote=True)}">Export</summary>'
+        f"<div>{''.join(links)}{plain}</div></details>"
+    )
+
+
+def _mini_wave(peaks: Sequence[int]) -> str:
+    if not peaks:
+        return ""
+    step = max(1, len(peaks) // 240)
+    means = [sum(peaks[i : i + step]) / step for i in range(0, len(peaks), step)]
+    loudest = max(means) or 1.0
+    tall = [max(1.0, 14 * mean / loudest) for mean in means]
+    bars = "".join(f"M{i * 4} {15 - top:.1f}h2v{2 * top:.1f}h-2z" for i, top in enumerate(tall))
+    return f'<svg class="st-mini st-wide" viewBox="0 0 {len(tall) * 4} 30" preserveAspectRatio="none" aria-hidden="true"><path d="{bars}"/></svg>'
+
+
+def _settings(take: Take) -> str:
+    sampling = take.sampling
+    rows: dict[str, str] = {
+        "Words": take.plan.brief.words,
+        "Prompt": take.plan.prompt.value,
+        "Without": take.plan.negative_prompt.value,
+        "Engine": f"{take.engine.label} ({take.engine.tier})",
+        "Seed": str(sampling.seed),
+        "Meter": take.plan.meter.value.name,
+        "Sections": ", ".join(f"{s.name.value} {s.bars.value}" for s in take.plan.sections),
+        "Sound": f"{take.channels} × {take.sample_rate_hz} Hz, {take.seconds:.2f} s",
+        "Stems": ", ".join(stem.name for stem in take.stems),
+        **{name.replace("_", " ").capitalize(): str(value) for name, value in take.identity.items()},
+        "First sound after": f"{first:.2f} s" if (first := take.timings.first_sound_seconds) is not None else "",
+        "Made in": f"{take.timings.total_seconds:.2f} s",
+        "Made of": take.parent or "",
+        "Identifier": take.id,
+    }
+    if take.engine.tier == "full":
+        rows["Sampling"] = (
+            f"temperature {sampling.temperature:g}, top-k {sampling.top_k}, top-p {sampling.top_p:g}, guidance {sampling.guidance:g}"
+        )
+    listed = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows.items() if value)
+    return f'<details class="st-wide"><summary class="st-note">All settings</summary><dl class="st-settings">{listed}</dl></details>'

@@ -1,0 +1,140 @@
+"""The model catalogue on the page: what is here, what it costs, and getting or deleting it.
+
+Lays the panel out and wires its own events. Downloads themselves are studio.downloads' work and outlive the page.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from studio.downloads import Download
+from studio.engines.base import EngineError
+from studio.models import ModelError, ModelStatus
+from studio.studio import Studio
+from studio.ui.generate_tab import engine_choices
+from studio.ui.visitors import visitor_of
+
+# A button says its verb and its model; the list hands both to Python.
+_ON_LOAD = """element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-verb]");
+  if (button) trigger("click", { verb: button.dataset.verb, model: button.dataset.model });
+});"""
+_LOOK_EVERY_SECONDS = 1.0
+
+
+def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -> None:
+    """Lay out the panel inside the current Blocks and wire it; `engine` is the dropdown that lists what is ready."""
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+    with gr.Accordion("Models", open=False, elem_classes="st-panel", elem_id="st-models"):
+        gr.HTML(
+            '<p class="st-note">MusicGen’s weights are Meta’s, under CC-BY-NC 4.0: takes made with them carry that badge '
+            "and are not for sale. The sketch engine needs none of them.</p>"
+        )
+        models = gr.HTML(js_on_load=_ON_LOAD, elem_id="st-models-list")
+        with gr.Row(visible=False) as own_folder:
+            folder = gr.Textbox(label="A MusicGen folder of your own", placeholder="/path/to/a/checkpoint", scale=4)
+            add = gr.Button("Add it", min_width=90, scale=0)
+    timer = gr.Timer(_LOOK_EVERY_SECONDS, active=False)
+    outputs = [models, timer, engine]
+
+    def look(request: gr.Request) -> tuple[Any, ...]:
+        running = studio.downloads.any_running
+        view = models_view(studio, may_manage=visitor_of(request).is_host)
+        return view, gr.Timer(active=running), gr.update(choices=engine_choices(studio))
+
+    def on_load(request: gr.Request) -> tuple[Any, ...]:
+        may_name_paths = visitor_of(request).is_host and not studio.settings.is_shared
+        return *look(request), gr.update(visible=may_name_paths)
+
+    def on_verb(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        _only_host(request)
+        asked: dict[str, Any] = event._data or {}
+        verbs = {
+            "download": studio.downloads.start,
+            "stop": studio.downloads.stop,
+            "delete": studio.delete_model,
+        }
+        try:
+            verbs[str(asked.get("verb"))](str(asked.get("model")))
+        except (EngineError, ModelError, KeyError) as refusal:
+            raise gr.Error(str(refusal), title="That did not work", print_exception=False) from refusal
+        return look(request)
+
+    def on_add(path: str, request: gr.Request) -> tuple[Any, ...]:
+        _only_host(request)
+        if studio.settings.is_shared:
+            raise gr.Error("While the studio is shared, no folders are opened.", title="Not now", print_exception=False)
+        try:
+            card = studio.catalogue.add_local(Path(path.strip())) if path.strip() else None
+        except (EngineError, ModelError) as refusal:
+            raise gr.Error(str(refusal), title="Not added", print_exception=False) from refusal
+        chosen = gr.update(choices=engine_choices(studio))
+        if card:
+            chosen = gr.update(choices=engine_choices(studio), value=card.id)
+        return *look(request)[:2], chosen
+
+    blocks.load(on_load, None, [*outputs, own_folder], **private)
+    timer.tick(look, None, outputs, **private)
+    models.click(on_verb, None, outputs, **private)
+    add.click(on_add, folder, outputs, **private)
+
+
+def _only_host(request: gr.Request) -> None:
+    if not visitor_of(request).is_host:
+        raise gr.Error("Only the studio’s owner gets and deletes models.", title="Not yours", print_exception=False)
+
+
+def models_view(studio: Studio, *, may_manage: bool) -> str:
+    """Every model as a card: size, licence, memory, state, and what can be done with it."""
+    downloads = studio.downloads.views()
+    cards = [_card(status, downloads.get(status.card.id), may_manage) for status in studio.catalogue.models()]
+    return f'<div class="st-list">{"".join(cards)}</div>'
+
+
+def _card(status: ModelStatus, download: Download | None, may_manage: bool) -> str:
+    card = status.card
+    running = download is not None and download.state == "running"
+    facts = [
+        f"{card.size_bytes / 1e9:.1f} GB" + (" here" if status.state == "present" else " to download"),
+        f"needs {card.memory_needed_bytes('cpu') / 1e9:.0f} GB memory on the CPU, "
+        f"{card.memory_needed_bytes('cuda') / 1e9:.0f} GB on a graphics card",
+    ]
+    badges = [("here", "full")] if status.state == "present" else []
+    badges += [("partly here", "warn")] if status.state == "partial" and not running else []
+    badges += [(card.licence, "warn"), *((fact, "") for fact in facts)]
+    shown = "".join(f'<span class="st-badge {kind}">{escape(text)}</span>' for text, kind in badges)
+    problem = status.problem or (download.error if download else "")
+    note = f'<p class="st-wide st-error">{escape(problem)}</p>' if problem else ""
+    return (
+        f'<article class="st-card" style="grid-template-columns:minmax(0,1fr) auto" data-model="{escape(card.id, quote=True)}">'
+        f"<h4>{escape(card.label)}</h4>{_buttons(status, running) if may_manage else '<span></span>'}"
+        f'<p class="st-wide" style="white-space:normal">{escape(card.description)}</p>'
+        f'<div class="st-wide st-badges">{shown}</div>{_meter(download) if running and download else ""}{note}</article>'
+    )
+
+
+def _buttons(status: ModelStatus, running: bool) -> str:
+    def button(text: str, verb: str, kind: str = "") -> str:
+        model = escape(status.card.id, quote=True)
+        return f'<button type="button" class="st-act {kind}" data-verb="{verb}" data-model="{model}">{text}</button>'
+
+    buttons = ""
+    if running:
+        buttons = button("Stop", "stop", "danger")
+    elif status.state == "present" or status.card.is_local:
+        buttons = button("Take off the list" if status.card.is_local else "Delete", "delete", "danger")
+    else:
+        buttons = button("Go on" if status.state == "partial" else "Download", "download")
+        buttons += button("Delete", "delete", "danger") if status.state == "partial" else ""
+    return f'<div class="st-acts" style="grid-row:auto">{buttons}</div>'
+
+
+def _meter(download: Download) -> str:
+    done, total = download.done_bytes, download.total_bytes
+    share = f"{100 * done / total:.1f}%" if total else "0%"
+    said = f"{done / 1e9:.2f} of {total / 1e9:.2f} GB" if total else "asking what there is to download"
+    return f'<div class="st-wide st-meter"><i style="width:{share}"></i></div><p class="st-wide">{said}</p>'

@@ -1,0 +1,169 @@
+"""The main job as a user does it: type, generate, hear, stop, reload, make again, export."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+
+import mido
+import pytest
+import soundfile
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import open_page
+from tests.running import RunningStudio
+
+pytestmark = pytest.mark.browser
+
+AUDIBLE = "() => { const a = document.getElementById('st-audio'); return !a.paused && a.currentTime > 0.3 && studio.deck.level() > 0.003 }"
+
+
+def ask(page: Page, words: str, *, seconds: float = 12, seed: int | None = None) -> None:
+    page.get_by_label("Describe the music").fill(words)
+    page.get_by_label("Length").fill(str(seconds))
+    if seed is not None:
+        page.get_by_label("Seed").fill(str(seed))
+    page.get_by_label("Seed").blur()
+    page.locator("#st-generate").click()
+
+
+def newest_take(page: Page) -> str:
+    return page.locator("#st-recent .st-card").first.get_attribute("data-take") or ""
+
+
+def wait_for_new_take(page: Page, before: str, *, timeout: float = 60_000) -> str:
+    page.wait_for_function(
+        "(before) => { const c = document.querySelector('#st-recent .st-card'); return c && c.dataset.take !== before }",
+        arg=before, timeout=timeout,
+    )  # fmt: skip
+    return newest_take(page)
+
+
+def test_typed_words_are_heard_while_the_rest_is_made_and_then_kept(page: Page) -> None:
+    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    ask(page, "slow lo-fi hip hop, rainy, Rhodes, 80 bpm", seconds=30, seed=7)
+    page.wait_for_function(AUDIBLE, timeout=15_000)
+    take = wait_for_new_take(page, before)
+    card = page.locator(f"#st-recent .st-card[data-take='{take}']")
+    expect(card).to_contain_text("80 bpm")
+    expect(card).to_contain_text("Sketch (built-in)")
+    peaks = page.request.get(f"{page.url}studio/takes/{take}/peaks.json").json()
+    assert peaks["seconds"] == pytest.approx(30, abs=0.01)
+    assert max(peaks["peaks"]) > 20
+    assert [s["name"] for s in peaks["sections"]]
+
+
+def test_stop_keeps_the_part_already_made(page: Page) -> None:
+    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    ask(page, "epic orchestral film score", seconds=600)
+    page.wait_for_function("() => (studio.jobs.current?.seconds_done ?? 0) > 4", timeout=30_000)
+    page.locator("#st-stop").click()
+    take = wait_for_new_take(page, before)
+    expect(page.locator(f"#st-recent .st-card[data-take='{take}']")).to_contain_text("stopped early")
+    kept = page.request.get(f"{page.url}studio/takes/{take}/peaks.json").json()
+    assert 1 < kept["seconds"] < 600
+
+
+def test_a_reload_in_the_middle_finds_the_job_again(page: Page, studio: RunningStudio) -> None:
+    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    ask(page, "techno, 130 bpm", seconds=600)
+    page.wait_for_function("() => studio.jobs.current", timeout=15_000)
+    page.reload()
+    page.wait_for_selector("html[data-studio=ready]", state="attached")
+    page.wait_for_function(
+        "() => studio.jobs.current && studio.deck.now?.job === studio.jobs.current.id", timeout=15_000
+    )
+    expect(page.get_by_label("Describe the music")).to_have_value("techno, 130 bpm")
+    expect(page.locator("#st-stop")).to_be_visible()
+    page.keyboard.press("s")
+    wait_for_new_take(page, before)
+
+
+def test_made_again_the_bytes_are_the_same(page: Page) -> None:
+    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    ask(page, "bossa nova with nylon guitar", seconds=8, seed=11)
+    first = wait_for_new_take(page, before)
+    page.locator(f"#st-recent .st-card[data-take='{first}']").get_by_text("Make again").click()
+    second = wait_for_new_take(page, first)
+    sounds = [page.request.get(f"{page.url}studio/takes/{take}/sound.flac").body() for take in (first, second)]
+    assert sounds[0] == sounds[1]
+    assert len(sounds[0]) > 10_000
+
+
+def test_every_export_opens_in_another_program(page: Page) -> None:
+    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    ask(page, "funk with slap bass, 108 bpm", seconds=10, seed=3)
+    take = wait_for_new_take(page, before)
+    card = page.locator(f"#st-recent .st-card[data-take='{take}']")
+    card.get_by_text("Export", exact=True).click()
+    formats = [link.get_attribute("data-format") for link in card.locator("a[data-format]").all()]
+    assert {"wav16", "wav24", "wav32f", "flac", "mp3", "ogg", "stems", "midi"} <= set(formats)
+    for name in formats:
+        card.locator("details.st-menu").evaluate("menu => menu.open = true")
+        with page.expect_download() as waiting:
+            card.locator(f"a[data-format='{name}']").click()
+        path = waiting.value.path()
+        if name == "stems":
+            with zipfile.ZipFile(path) as archive:
+                parts = archive.namelist()
+                assert len(parts) >= 3
+                samples, _ = soundfile.read(io.BytesIO(archive.read(parts[0])))
+                assert len(samples) > 0
+        elif name == "midi":
+            assert mido.MidiFile(path).length == pytest.approx(10, abs=3)
+        else:
+            assert soundfile.info(str(path)).duration == pytest.approx(10, abs=0.2)
+
+
+def test_a_plan_can_be_edited_before_it_is_played(page: Page) -> None:
+    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    page.get_by_label("Describe the music").fill("house, 124 bpm, 16 seconds")
+    page.get_by_label("Length").fill("16")
+    page.locator("#st-plan-first").click()
+    expect(page.locator("#st-plan-strip .st-section").first).to_be_visible()
+    page.get_by_text("Edit the plan").click()
+    page.get_by_label("Title").fill("Night Bus Home")
+    page.get_by_label("Title").blur()
+    expect(page.locator("#st-plan-strip")).to_contain_text("Night Bus Home")
+    page.locator("#st-generate").click()
+    take = wait_for_new_take(page, before)
+    expect(page.locator(f"#st-recent .st-card[data-take='{take}'] h4")).to_have_text("Night Bus Home")
+
+
+def test_an_empty_brief_gets_a_sentence_and_makes_nothing(page: Page) -> None:
+    jobs = page.request.get(f"{page.url}studio/jobs").json()["jobs"]
+    page.get_by_label("Describe the music").fill("")
+    page.locator("#st-generate").click()
+    expect(page.get_by_text(re.compile("Describe the music first"))).to_be_visible()
+    assert page.request.get(f"{page.url}studio/jobs").json()["jobs"] == jobs
+
+
+def test_the_keyboard_does_the_main_things(page: Page) -> None:
+    page.keyboard.press("/")
+    expect(page.get_by_label("Describe the music")).to_be_focused()
+    page.get_by_label("Describe the music").fill("ambient pads, calm")
+    page.get_by_label("Length").fill("6")
+    page.get_by_label("Describe the music").focus()
+    page.keyboard.press("Control+Enter")
+    page.wait_for_function("() => document.getElementById('st-audio').currentTime > 0.2", timeout=15_000)
+    page.get_by_label("Describe the music").blur()
+    page.keyboard.press(" ")
+    page.wait_for_function("() => document.getElementById('st-audio').paused")
+    playing = page.evaluate("() => studio.deck.now.title")
+    page.wait_for_selector("#st-recent .st-card")
+    page.keyboard.press("j")
+    page.wait_for_function("(title) => studio.deck.now.title !== title || studio.deck.now.take", arg=playing)
+    page.keyboard.press("?")
+    expect(page.locator("#st-keys")).to_be_visible()
+    expect(page.locator("#st-keys")).to_contain_text("Play or pause")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_sticks_out_of_the_page(page: Page, studio: RunningStudio, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    open_page(page, studio.url)
+    for tab in ("Generate", "History"):
+        page.get_by_role("tab", name=tab).click()
+        page.wait_for_timeout(300)
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width

@@ -1,0 +1,62 @@
+"""History: what was made is found by its words, opened, thrown away and brought back."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import open_page
+from tests.browser.test_generate import ask, wait_for_new_take
+from tests.running import RunningStudio
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def filled(browser, studio: RunningStudio) -> RunningStudio:  # type: ignore[no-untyped-def]
+    """A studio with two takes of different words."""
+    page = browser.new_page()
+    open_page(page, studio.url)
+    last = ""
+    for words in ("reggae for a slow sunday", "metal, double kick, angry"):
+        ask(page, words, seconds=5)
+        last = wait_for_new_take(page, last)
+    page.close()
+    return studio
+
+
+def test_a_take_is_found_by_its_words_with_all_its_settings(page: Page, filled: RunningStudio) -> None:
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator("#st-history .st-card")).to_have_count(2)
+    page.locator("#st-search input, #st-search textarea").fill("sunday")
+    expect(page.locator("#st-history .st-card")).to_have_count(1)
+    page.get_by_text("All settings").click()
+    expect(page.locator("#st-history .st-settings")).to_contain_text("Seed")
+    expect(page.locator("#st-history .st-settings")).to_contain_text("reggae for a slow sunday")
+
+
+def test_a_deleted_take_waits_in_the_bin(page: Page, filled: RunningStudio) -> None:
+    page.get_by_role("tab", name="History").click()
+    card = page.locator("#st-history .st-card").first
+    take = card.get_attribute("data-take")
+    card.get_by_text("Delete").click()
+    expect(page.locator(f"#st-history .st-card[data-take='{take}']")).to_have_count(0)
+    page.get_by_text("Bin", exact=True).click()
+    page.locator("#st-history").get_by_text("Restore").click()
+    expect(page.locator("#st-history")).to_contain_text("The bin is empty")
+    page.get_by_text("Takes", exact=True).click()
+    expect(page.locator(f"#st-history .st-card[data-take='{take}']")).to_be_visible()
+
+
+def test_a_take_plays_from_history(page: Page, filled: RunningStudio) -> None:
+    page.get_by_role("tab", name="History").click()
+    page.locator("#st-history .st-play").first.click()
+    page.wait_for_function("() => studio.deck.level() > 0.003", timeout=15_000)
+
+
+def test_edit_plan_brings_everything_back_to_the_generate_tab(page: Page, filled: RunningStudio) -> None:
+    page.get_by_role("tab", name="History").click()
+    page.locator("#st-search input, #st-search textarea").fill("metal")
+    page.locator("#st-history").get_by_text("Edit plan").first.click()
+    expect(page.get_by_label("Describe the music")).to_have_value("metal, double kick, angry")
+    expect(page.locator("#st-plan-strip .st-section").first).to_be_visible()
