@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agents.harmony import Key, Meter, UnknownName
 from agents.types import Brief, BriefError, PlanError, SongPlan
 from audio.io import FORMAT_OF_SUFFIX, flush_to_disk, written_whole
 from studio.engines.base import EngineError, Sampling
@@ -97,12 +96,13 @@ def make_command(arguments: argparse.Namespace, settings: Settings, *, engines: 
 
 def request_of(arguments: argparse.Namespace, settings: Settings) -> GenerateRequest:
     """What is asked, checked. Raises CannotMake with one sentence."""
+    from agents.planner import make_brief
+
     seed = secrets.randbelow(2**32) if arguments.seed is None else arguments.seed
     try:
-        brief = Brief(
-            words=arguments.words, seconds=arguments.seconds, tempo_bpm=arguments.tempo,
-            key=Key.parse(arguments.key) if arguments.key else None,
-            meter=Meter.parse(arguments.meter) if arguments.meter else None, negative_words=arguments.negative,
+        brief = make_brief(
+            words=arguments.words, seconds=arguments.seconds, tempo_bpm=arguments.tempo, key=arguments.key,
+            meter=arguments.meter, negative_words=arguments.negative,
         )  # fmt: skip
         sampling = Sampling(
             seed=seed, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
@@ -110,11 +110,8 @@ def request_of(arguments: argparse.Namespace, settings: Settings) -> GenerateReq
         )  # fmt: skip
     except ValidationError as wrong:
         first = wrong.errors()[0]
-        name = {"tempo_bpm": "tempo", "negative_words": "negative"}.get(str(first["loc"][0]), str(first["loc"][0]))
-        raise CannotMake(
-            f"{'the words' if name == 'words' else '--' + name.replace('_', '-')}: {first['msg']}."
-        ) from wrong
-    except UnknownName as wrong:
+        raise CannotMake(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}.") from wrong
+    except BriefError as wrong:
         raise CannotMake(str(wrong)) from wrong
     return GenerateRequest(brief=brief, engine=settings.engine, sampling=sampling)
 

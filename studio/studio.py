@@ -51,7 +51,7 @@ class Engines(Protocol):
 
 def plan_from_brief(brief: Brief, *, seed: int) -> SongPlan:
     """The structure agent, fetched when first needed."""
-    from agents.structure_agent import plan_from_brief as plan
+    from agents.planner import plan_from_brief as plan
 
     return plan(brief, seed=seed)
 
@@ -85,7 +85,6 @@ class Studio:
             self.catalogue = Catalogue(settings.models_dir)
             self.downloads = Downloads(self.catalogue)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
-            self.engines = self.pipeline
             self.planner = planner
             self.jobs = Jobs(
                 generate=self.pipeline.generate, plan_from_brief=planner, capabilities=self.capabilities, store=self.store,

@@ -79,13 +79,13 @@ def test_not_kept_it_leaves_only_the_file(tmp_path: Path, data_dir: Path) -> Non
         (["x", "--out", "absent/song.flac"], "Nothing can be written in absent"),
         (["x", "--out", "here.flac"], "already there"),
         (["x", "--no-keep"], "--out"),
-        (["x", "--seconds", "0"], "--seconds"),
-        (["x", "--seconds", "3600"], "--seconds"),
+        (["x", "--seconds", "0"], "1 to 600 seconds"),
+        (["x", "--seconds", "3600"], "1 to 600 seconds"),
         (["x", "--seed", "-1"], "--seed"),
-        (["x", "--tempo", "5000"], "--tempo"),
+        (["x", "--tempo", "5000"], "30 to 300 bpm"),
         (["x", "--key", "H dur"], "“H dur” is not a key"),
         (["x", "--meter", "4"], "“4” is not a meter"),
-        (["x " * 10_000], "the words"),
+        (["x " * 10_000], "10,000 words"),
     ],
 )
 def test_what_cannot_be_is_said_before_any_music_is_made(
