@@ -129,7 +129,14 @@ class Studio:
         return self.planner(brief, seed=seed)
 
     def generate(self, request: GenerateRequest, *, owner: str = "") -> JobView:
-        """Queue a take; a guest may have only so many under way. Raises as `Jobs.submit`."""
+        """Queue a take; a guest may have only so many under way.
+
+        Raises as `Jobs.submit`, and the agents' errors for a brief that says nothing: that is refused, not queued.
+        """
+        if request.plan is None:
+            from agents.planner import read_brief
+
+            read_brief(request.brief)
         return self.jobs.submit(request, owner=owner, max_active=self._allowance(owner))
 
     def make_again(self, take_id: str, *, owner: str | None = "") -> JobView:

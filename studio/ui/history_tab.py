@@ -65,7 +65,7 @@ def history_view(studio: Studio, visitor: Visitor, *, words: str | None, shelf: 
     peaks = [[] if binned else _peaks_of(studio, take.id) for take in takes]
     nothing = (
         "<b>No take has these words.</b><br>Try fewer, or only the beginning of one."
-        if words.strip()
+        if (words or "").strip()
         else _NOTHING[shelf]
     )
     cards = take_cards(takes, binned=binned, details=True, peaks=peaks, empty=nothing)
