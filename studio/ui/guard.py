@@ -261,7 +261,7 @@ def refusal(status: int, sentence: str, headers: dict[str, str] | None = None) -
 
 def too_many(sentence: str, wait_seconds: float) -> Response:
     """A 429 that says when to come back."""
-    seconds = math.ceil(wait_seconds)
+    seconds = math.ceil(round(wait_seconds, 3))
     return refusal(429, f"{sentence} Please try again in {seconds} seconds.", {"Retry-After": str(seconds)})
 
 
