@@ -99,6 +99,9 @@ def voices_by_section(parts: Sequence[Part], cast: Cast, wishes: Wishes, rng: ra
     sections: list[list[str]] = []
     for index, part in enumerate(parts):
         level = (part.energy - low) / (high - low) if high - low > 0.05 else 0.75
+        level = max(level, part.energy - 0.45)  # a loud song's intro is no whisper
+        if 0 < index < len(parts) - 1 and part.energy > 0.25:
+            level = max(level, 0.3)
         playing = [one for one, role in cast.items() if level >= _ENTERS[role] - (0.3 if one in asked else 0.0)]
         if index == 0 and len(parts) > 1 and level < 0.2 and opens_with_beat and high > 0.75:
             playing += [one for one, role in cast.items() if role == "drums" and one not in playing]
@@ -124,6 +127,11 @@ def _as_wished(part: Part, playing: list[str], cast: Cast, wishes: Wishes) -> li
 
 def _follow_cues(sections: list[list[str]], parts: Sequence[Part], cast: Cast, wishes: Wishes) -> None:
     for cue in wishes.form.cues:
+        if cue.rule in ("opens", "closes"):
+            alone = [one for one in cast if one in cue.instruments][:1]
+            if alone and len(parts) > 1:
+                sections[0 if cue.rule == "opens" else -1] = alone
+            continue
         cued = [one for one, role in cast.items() if one in cue.instruments or role == cue.role]
         first = next((index for index, part in enumerate(parts) if part.name == cue.section), 0)
         for index, part in enumerate(parts):

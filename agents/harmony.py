@@ -79,6 +79,8 @@ class Key(BaseModel):
     @property
     def spelled_with_flats(self) -> bool:
         offset = {"major": 0, "minor": 3, "dorian": 10, "phrygian": 8, "lydian": 7, "mixolydian": 5, "locrian": 1}
+        if self.tonic == 3:  # E flat minor, though its relative major could be written either way
+            return True
         return (self.tonic + offset[self.mode]) % 12 in _FLAT_MAJOR_TONICS
 
     def note_name(self, pitch: int) -> str:

@@ -112,8 +112,9 @@ def _choices(tempo: TempoRange, meter: Meter, seconds: float, *, bars: int | Non
     if bars:  # a bar count was asked with the length: the tempo that makes both true, if the range allows
         exact = meter.bar_seconds(60.0) * 60.0 * bars / max(0.1, seconds - min(1.0, seconds / 10))
         candidates |= {exact} if tempo.low_bpm <= exact <= tempo.high_bpm else set()
+    if not any(_ring(bpm, meter, seconds) >= LEAST_RING_SECONDS for bpm in candidates):
+        candidates |= {bpm + 0.5 for bpm in candidates if bpm + 0.5 <= tempo.high_bpm}
     pairs = [(bpm, whole_bars(seconds, meter.bar_seconds(bpm))) for bpm in sorted(candidates)]
-    # The ring is half a second or more where some tempo allows it: otherwise a full last bar must do.
     pairs = [(bpm, count) for bpm, count in pairs if count]
     matching = [pair for pair in pairs if pair[1] == bars]
     return matching or pairs
@@ -124,10 +125,15 @@ def whole_bars(seconds: float, bar_seconds: float) -> int:
     return int((seconds + 1e-6) / bar_seconds)
 
 
+def _ring(bpm: float, meter: Meter, seconds: float) -> float:
+    bar = meter.bar_seconds(bpm)
+    return seconds - whole_bars(seconds, bar) * bar
+
+
 def _strain(choice: tuple[float, int], tempo: TempoRange, meter: Meter, seconds: float) -> float:
     """How far a choice is from the wished tempo, a natural ring and an even number of bars; smaller is better."""
     bpm, count = choice
-    ring = seconds - count * meter.bar_seconds(bpm)
+    ring = _ring(bpm, meter, seconds)
     strain = abs(math.log2(bpm / tempo.aim_bpm)) * 8.0
     strain += 3.0 * max(0.0, LEAST_RING_SECONDS - ring) + 0.5 * max(0.0, ring - 1.2)
     strain += 0.0 if count % 4 == 0 else 0.15 if count % 2 == 0 else 0.35
@@ -218,8 +224,9 @@ def _genre_form(form: FormWish, genre: Genre, bars: int) -> list[Part]:
         if not same:
             strongest = max(range(len(parts)), key=lambda index: parts[index].energy)
             parts.insert({"intro": 0, "outro": len(parts)}.get(section.name, strongest), asked)
-    if (form.fades_out or form.falling) and parts[-1].energy > 0.4:
-        parts.append(Part("outro", 1, 0.3, wish=SectionWish(name="outro")))
+    if form.fades_out or form.falling:  # the ending is then part of what was asked
+        ending = parts[-1] if parts[-1].energy <= 0.4 else Part("outro", 1, 0.3)
+        parts = [*(parts[:-1] if ending is parts[-1] else parts), replace(ending, wish=SectionWish(name=ending.name))]
     room = max(1, bars // 3)
     if len(parts) > room:
         return _thinned(parts, max(room, min(bars, sum(part.wish is not None for part in parts))))
@@ -235,11 +242,30 @@ def _thinned(parts: list[Part], keep: int) -> list[Part]:
     lead = next(
         (index for index in range(1, len(parts)) if parts[index].name != parts[peak].name and index < peak), None
     )
-    order = [index for index, part in enumerate(parts) if part.wish]
+    wished = [index for index, part in enumerate(parts) if part.wish]
+    order = [
+        index for index in wished if parts[index].name not in {parts[other].name for other in wished if other < index}
+    ]
     order += [index for index in (peak, lead, 0, len(parts) - 1) if index is not None]
     order += list(range(len(parts)))
-    chosen = sorted(list(dict.fromkeys(order))[:keep])
-    return [parts[index] for index in chosen]
+    chosen: list[int] = []
+    for index in dict.fromkeys(order):
+        if len(chosen) == keep:
+            break
+        neighbours = [
+            parts[other].name for other in (_before(index, chosen), _after(index, chosen)) if other is not None
+        ]
+        if parts[index].name not in neighbours:  # no two choruses with nothing between
+            chosen.append(index)
+    return [parts[index] for index in sorted(chosen)]
+
+
+def _before(index: int, chosen: Sequence[int]) -> int | None:
+    return max((other for other in chosen if other < index), default=None)
+
+
+def _after(index: int, chosen: Sequence[int]) -> int | None:
+    return min((other for other in chosen if other > index), default=None)
 
 
 def _with_bars(parts: Sequence[Part], bars: int, bar_seconds: float, notes: list[str]) -> list[Part]:

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from agents import knowledge
 
-Kind = Literal["genre", "mood", "instrument", "family", "role", "voice", "production"]
+Kind = Literal["genre", "mood", "instrument", "family", "ensemble", "role", "voice", "production"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ def _names() -> dict[str, tuple[tuple[Kind, str], ...]]:
         add("mood", name, (mood.label, *mood.aliases))
     for name, family in words.families.items():
         add("family", name, family.words)
+    for name in words.ensembles:
+        add("ensemble", name, (name,))
     for name, instrument in knowledge.instruments().items():
         add("instrument", name, (instrument.label, *instrument.aliases))
     for phrase, role in words.roles.items():
@@ -126,4 +128,6 @@ def instruments_of(hit: Hit, *, extended: bool = False) -> tuple[str, ...]:
         return words.families[family].members + (words.families[family].also if extended else ())
     if instrument := hit.of("instrument"):
         return (instrument,)
+    if ensemble := hit.of("ensemble"):
+        return words.ensembles[ensemble] if extended else ()
     return ()

@@ -29,7 +29,7 @@ from agents.types import (
     DecidedBy,
     EmptyBrief,
 )
-from agents.wishes import TempoRange, Wishes
+from agents.wishes import TempoRange, VoiceWish, Wishes
 
 DEFAULT_SECONDS = 30.0
 DEFAULT_GENRE = "pop"
@@ -65,6 +65,8 @@ def read_brief(brief: Brief) -> Wishes:
     masked = spans(said_lengths, said_meters, said_tempos, said_keys)
     names = read_names(blanked(text, masked), negative_words=lowered(brief.negative_words))
     notes += names.notes
+    called = {cue.instruments: cue for cue in form.cues if cue.wanted and cue.instruments}
+    voices = [*names.voices, *(VoiceWish(word=cue.what, instruments=ids) for ids, cue in called.items())]
 
     moods = _moods(names)
     seconds = _seconds(brief, said_lengths, notes)
@@ -91,7 +93,7 @@ def read_brief(brief: Brief) -> Wishes:
         meter=meter,
         key=key,
         mode=mode,
-        voices=tuple(names.voices),
+        voices=tuple(voices),
         only=names.only,
         without=frozenset(names.without),
         without_roles=frozenset(names.without_roles),

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from agents import knowledge
 from agents.harmony import Meter, UnknownName
+from agents.lexicon import names_in
 
 Value = TypeVar("Value")
 
@@ -181,6 +182,12 @@ def tempos(text: str) -> list[Found[TempoWish]]:
         text,
     ):
         add(TempoWish(number(match[1]), number(match[1])), match)
+    if not found:  # "techno 140", "deep house. 122."
+        ends = {hit.end for hit in names_in(text) if hit.of("genre")}
+        for match in re.finditer(r"(?<![\w.,:/#])(\d{2,3})(?=\s*(?:$|[,;!)]|\.(?!\d)))", text):
+            alone = re.search(r"(?:^|[,.;(])\s*$", text[: match.start()]) or len(text[: match.start()].rstrip()) in ends
+            if alone and 50 <= number(match[1]) <= 220:
+                add(TempoWish(number(match[1]), number(match[1])), match)
     not_a_tempo = r"\s*(?:%|°|seconds?\b|secs?\b|s\b|bars?\b|minutes?\b|mins?\b|hz|khz|db|degrees|years?|am\b|pm\b|percent|kbps|bit)"
     for match in re.finditer(
         rf"\b(?:at|around|about)\s+(?:around\s+|about\s+)?(\d{{2,3}}(?:\.\d+)?)(?![\w:/%]|\.\d|{not_a_tempo}|\s+[a-z]+\s+(?:per|a)\b)",

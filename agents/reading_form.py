@@ -13,7 +13,7 @@ from itertools import pairwise
 from pydantic import BaseModel, ConfigDict
 
 from agents import knowledge
-from agents.lexicon import any_of, instruments_of, names_in
+from agents.lexicon import Hit, any_of, instruments_of, meanings_of, names_in
 from agents.reading import NUMBER, number
 
 
@@ -37,7 +37,11 @@ class SectionWish(BaseModel):
 
 
 class Cue(BaseModel):
-    """When voices play: from the first section of that name on, only in such sections, or not in them."""
+    """When voices play: from the first section of that name on, only in such sections, or not in them.
+
+    rule: "from", "only", "not", and "opens" and "closes" for the song's first and last section. wanted: the voice was
+    asked for by this, and not merely held back.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,6 +52,7 @@ class Cue(BaseModel):
     section: str
     start: int
     end: int
+    wanted: bool = False
 
 
 class FormWish(BaseModel):
@@ -64,6 +69,12 @@ class FormWish(BaseModel):
     fades_out: bool = False
     is_loop: bool = False
     cues: tuple[Cue, ...] = ()
+
+
+_OPENS = re.compile(
+    r"\b(?:(?P<open>start|begin|open)|end|clos)(?:s|es|ing|ning|e)?\s+(?:off\s+|out\s+)?(?:with|on)\s+"
+    r"(?:(?:just|only|solo|an?|the|some|lone|single|unaccompanied|soft|quiet|gentle|simple)\s+)*$"
+)
 
 
 @cache
@@ -123,7 +134,7 @@ def read_form(text: str) -> FormWish:
     sections = [_section_wish(text, listed, index) for index in range(len(listed))]
     if cued and not listed:
         sections = [SectionWish(name=name) for _, _, name in cued]
-    in_order = len(listed) >= 2 and not _is_prose(text, listed) and not _is_a_build_alone(text, listed)
+    in_order = len(listed) >= 2 and not _is_prose(text, listed) and not _is_a_mention(text, listed)
     if len(listed) >= 2 and not in_order:
         sections = list({section.name: section for section in sections}.values())
     bars = [
@@ -139,7 +150,7 @@ def read_form(text: str) -> FormWish:
         falling=bool(re.search(r"\b(?:diminuendo|decrescendo|winds? down|winding down|gets? quieter|dies away|ends? (?:quiet|soft|calm)\w*|(?:quiet|soft|gentle|calm) ending)", text)),
         fades_in=bool(re.search(r"\bfad(?:es?|ing)[\s-]+in\b", text)),
         fades_out=bool(re.search(r"\bfad(?:es?|ing)[\s-]+(?:out|away|to (?:silence|nothing))\b", text)),
-        is_loop=bool(re.search(r"\b(?:seamless(?:ly)?|loopable|perfect loop|looping|(?:\d+|\w+)[\s-](?:bar|second)s?[\s-]loop)\b", text)),
+        is_loop=bool(re.search(r"\b(?:seamless(?:ly)?|loopable|perfect loop|looping|(?<!drum )loop(?=\s*(?:$|[,.;]|in|at|for|with|of))|(?:\d+|\w+)[\s-](?:bar|second)s?[\s-]loop)\b", text)),
         cues=tuple(cues),
     )  # fmt: skip
 
@@ -155,9 +166,15 @@ def _is_prose(text: str, marks: list[tuple[int, int, str]]) -> bool:
     return any(re.search(r"\b(?:before|like|same as|than|instead|louder than|quieter than)\b", gap) for gap in between)
 
 
-def _is_a_build_alone(text: str, marks: list[tuple[int, int, str]]) -> bool:
-    """ "builds up to a drop" asks for those two somewhere, not for a song of nothing else."""
-    return len(marks) == 2 and marks[0][2] == "build" and text[marks[0][0] :].startswith(("builds", "building"))
+def _is_a_mention(text: str, marks: list[tuple[int, int, str]]) -> bool:
+    """ "builds up to a drop" and "with breakdown and drop" ask for those two somewhere, not for a song of nothing else."""
+    if len(marks) != 2:
+        return False
+    (start, end, name), (following, _, _) = marks
+    gap = text[end:following]
+    return (name == "build" and text[start:].startswith(("builds", "building"))) or bool(
+        re.match(r"\s+and\b(?!\s+then)", gap)
+    )
 
 
 def _section_wish(text: str, marks: list[tuple[int, int, str]], index: int) -> SectionWish:
@@ -205,6 +222,12 @@ def _energy(said: str) -> float | None:
     return 0.95 if loud else 0.25 if soft else None
 
 
+def _without_solo(hit: Hit) -> Hit:
+    """ "solo piano", which also names a genre, as the piano in it."""
+    plain = re.sub(r"^solo\W+", "", hit.written)
+    return Hit(hit.end - len(plain), hit.end, plain, meanings_of(plain)) if plain != hit.written else hit
+
+
 def _cues(text: str) -> list[Cue]:
     """ "no drums until the chorus", "drums come in at the drop", "no drums in the intro", "strings only in the bridge"."""
     section = (
@@ -214,9 +237,8 @@ def _cues(text: str) -> list[Cue]:
         r"(?:comes?|coming|enters?|entering|kicks?|kicking|joins?|joining|drops?|starts?|starting|appears?)(?:\s+in)?"
     )
     found: list[Cue] = []
-    for hit in names_in(text):
-        instruments = instruments_of(hit, extended=True)
-        role = hit.of("role")
+    for hit in (_without_solo(one) for one in names_in(text)):
+        instruments, role = instruments_of(hit), hit.of("role")
         if not instruments and not role:
             continue
         before, after = text[: hit.start], text[hit.end :]
@@ -225,22 +247,26 @@ def _cues(text: str) -> list[Cue]:
             rule, begin = "from", denied.start()
         elif denied and (match := re.match(rf"\s+(?:in|during|at|for)\s+{section}", after)):
             rule, begin = "not", denied.start()
+        elif opening := _OPENS.search(before):
+            rule = "opens" if opening["open"] else "closes"
+            begin, match = opening.start(), re.match("", after)
         elif match := re.match(rf"\s+(?:{enters}\s+(?:only\s+)?(?:at|in|on|with|for|from)|from)\s+{section}", after):
             rule, begin = "from", hit.start
         elif match := re.match(rf"\s+only\s+(?:in|at|for|during)\s+{section}", after):
             rule, begin = "only", hit.start
         else:
             continue
-        name = _section_name(match["section"])
+        name = _section_name(match["section"]) if match and "section" in match.groupdict() else ""
         found.append(
             Cue(
                 what=hit.written,
-                instruments=instruments,
+                instruments=instruments_of(hit, extended=bool(denied)),
                 role=role,
                 rule=rule,
                 section=name,
                 start=begin,
-                end=hit.end + match.end(),
+                end=hit.end + (match.end() if match else 0),
+                wanted=not denied,
             )
         )
     return found

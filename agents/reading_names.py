@@ -136,6 +136,11 @@ def _want(names: Names, hit: Hit, text: str) -> None:
         names.wants_singing = True
     if production := hit.of("production"):
         names.production.append(production)
+    if ensemble := hit.of("ensemble"):
+        members = knowledge.words().ensembles[ensemble]
+        names.voices += [VoiceWish(word=hit.written, instruments=(one,)) for one in members]
+        names.only = True
+        return
     instruments = instruments_of(hit)
     role = hit.of("role")
     if not instruments and not role and not hit.of("genre"):

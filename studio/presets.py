@@ -122,7 +122,9 @@ def save_preset(preset: Preset, own_dir: Path, *, shipped_dir: Path = SHIPPED_DI
     if not preset.words.strip():
         raise PresetError("A preset needs some words; describe the music first.")
     path = _free_path(preset, own_dir, shipped_dir)
-    text = json.dumps(preset.model_dump(mode="json", exclude_none=True, exclude_defaults=True), ensure_ascii=False, indent=2)
+    text = json.dumps(
+        preset.model_dump(mode="json", exclude_none=True, exclude_defaults=True), ensure_ascii=False, indent=2
+    )
     try:
         own_dir.mkdir(parents=True, exist_ok=True)
         if path.exists():

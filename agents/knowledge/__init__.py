@@ -157,6 +157,7 @@ class Family(BaseModel):
 class Words(BaseModel):
     """Everyday words of briefs: families of voices, names of sections, words for tempo, and what titles are made of.
 
+    ensembles: small groups named as one, to everybody in them.
     tempo_words: -1 the slow end of a genre's range to 1 its fast end, further for "very". adjectival_genres: genre
     words that yield when a plainer genre is named too ("cinematic techno" is techno).
     """
@@ -164,6 +165,7 @@ class Words(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     families: dict[str, Family]
+    ensembles: dict[str, tuple[str, ...]]
     roles: dict[str, Role]
     voices: tuple[str, ...]
     sections: dict[str, tuple[str, ...]]
