@@ -95,7 +95,7 @@ class Guard:
             return self._logout(token)
         if visitor is None:
             return self._who_is_it(connection, scope, path)
-        if path.startswith(_CLOSED_WHEN_SHARED):
+        if path.lower().startswith(_CLOSED_WHEN_SHARED):
             return refusal(404, "There is nothing here.")
         introduce(scope, visitor)
         return None
