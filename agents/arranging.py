@@ -88,7 +88,10 @@ def _pick(
         return rng.choices(usable, weights)[0]
     if not palette:  # the genre does without this part
         return None
-    return next((one for one in _SUBSTITUTES.get(role, ()) if one not in wishes.without and one not in taken), None)
+    others = [one for ids in genre.palette.values() for one in ids if role in knowledge.instruments()[one].roles]
+    return next(
+        (one for one in (*others, *_SUBSTITUTES.get(role, ())) if one not in wishes.without and one not in taken), None
+    )
 
 
 def voices_by_section(parts: Sequence[Part], cast: Cast, wishes: Wishes, rng: random.Random) -> list[list[str]]:

@@ -302,6 +302,8 @@ def shared_out(bars: int, weights: Sequence[float]) -> list[int]:
     while sum(counts) < units:
         counts[max(range(len(counts)), key=lambda index: ideal[index] - counts[index])] += 1
     result = [count * unit for count in counts]
+    while bars - sum(result) >= 4:
+        result[max(range(len(result)), key=lambda index: bars * weights[index] / total - result[index])] += 4
     result[-1] += bars - sum(result)  # odd bars belong to the ending
     return result
 

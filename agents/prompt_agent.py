@@ -230,6 +230,8 @@ def _fit(
     for voice in names.voices:
         ranks = [ids.index(one) for ids in genre.palette.values() for one in voice.instruments[:3] if one in ids]
         score += 1.0 / (1 + min(ranks)) if ranks else -0.3
+    asked = {one for voice in names.voices for one in voice.instruments[:3]}
+    score += 0.6 * sum(bool(asked & set(ids)) for ids in genre.palette.values()) / len(genre.palette)
     if "drums" in names.without_roles:
         score += 0.4 if "drums" not in genre.palette else -0.1
     if meter:

@@ -86,7 +86,10 @@ def lengths(text: str) -> list[Found[float]]:
             rf"({n})[\s-]*(?:{minutes}|m)[\s,-]*(?:and\s+)?({n})[\s-]*(?:{seconds}|s)",
             lambda a, b: 60 * number(a) + number(b),
         ),
-        (rf"({n})[\s-]*{minutes}\s+({n})", lambda a, b: 60 * number(a) + number(b)),
+        (
+            rf"({n})[\s-]*{minutes}\s+([1-5]?\d|thirty|forty|fifty|twenty|fifteen|ten)(?!\s*-?[a-z%])",
+            lambda a, b: 60 * number(a) + number(b),
+        ),
         (rf"({n}) and a half[\s-]*{minutes}", lambda a: 60 * (number(a) + 0.5)),
         (rf"({n}|an?)[\s-]*{minutes} and a half", lambda a: 60 * (_one(a) + 0.5)),
         (rf"half[\s-]+an?[\s-]+{minutes}", lambda: 30.0),
@@ -184,8 +187,12 @@ def tempos(text: str) -> list[Found[TempoWish]]:
         add(TempoWish(number(match[1]), number(match[1])), match)
     if not found:  # "techno 140", "deep house. 122."
         ends = {hit.end for hit in names_in(text) if hit.of("genre")}
-        for match in re.finditer(r"(?<![\w.,:/#])(\d{2,3})(?=\s*(?:$|[,;!)]|\.(?!\d)))", text):
-            alone = re.search(r"(?:^|[,.;(])\s*$", text[: match.start()]) or len(text[: match.start()].rstrip()) in ends
+        for match in re.finditer(
+            r"(?<![\w.,:/#])(\d{2,3})(?=\s*(?:$|[,;!)]|\.(?!\d)|in\b|[a-g][#b]?\s*(?:m\b|maj|min)))", text
+        ):
+            alone = (
+                re.search(r"(?:^|[,.;(¦])\s*$", text[: match.start()]) or len(text[: match.start()].rstrip()) in ends
+            )
             if alone and 50 <= number(match[1]) <= 220:
                 add(TempoWish(number(match[1]), number(match[1])), match)
     not_a_tempo = r"\s*(?:%|°|seconds?\b|secs?\b|s\b|bars?\b|minutes?\b|mins?\b|hz|khz|db|degrees|years?|am\b|pm\b|percent|kbps|bit)"

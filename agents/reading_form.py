@@ -160,6 +160,14 @@ def _belongs_to_section(text: str, end: int) -> bool:
     return bool(nxt and re.fullmatch(r"\s+(?:(?!then\b)[a-z-]+\s+){0,2}|\s*", text[end : nxt.start()]))
 
 
+def describes_a_section(text: str, start: int, end: int) -> bool:
+    """Whether the word there is said of one section: "a quiet intro", "intro (soft)"."""
+    for left, right, _ in _sections_in(text):
+        if re.fullmatch(r"\s+(?:\w+\s+)?", text[end:left]) or re.fullmatch(r"\s*[(:]\s*(?:\w+\s+)?", text[right:start]):
+            return True
+    return False
+
+
 def _is_prose(text: str, marks: list[tuple[int, int, str]]) -> bool:
     """Whether sections are talked about ("a guitar solo before the chorus") rather than listed in order."""
     between = [text[left[1] : right[0]] for left, right in pairwise(marks)]

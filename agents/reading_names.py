@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from agents import knowledge
 from agents.lexicon import Hit, instruments_of, meanings_of, names_in
+from agents.reading_form import describes_a_section
 from agents.wishes import VoiceWish
 
 _NO = re.compile(
@@ -23,7 +24,7 @@ _NO = re.compile(
 _NOT_ONLY = re.compile(r"\b(?:not|isn'?t)\s+(?:just|only|merely)\b.*$")
 _LESS = re.compile(r"(?<!\w)(drum|beat|bass|percussion|vocal|voice|guitar|piano|synth)s?(?:less|[\s-]free)(?!\w)")
 _ONLY_BEFORE = re.compile(
-    r"\b(?:only|just|solely|solo|nothing but|nothing other than|unaccompanied)\s+(?:(?:an?|the|one|some|with|single|warm|soft|gentle)\s+){0,2}$"
+    r"\b(?:only|just|solely|solo|(?:nothing|anything) (?:but|except|other than)|unaccompanied)\s+(?:(?:an?|the|one|some|with|single|warm|soft|gentle)\s+){0,2}$"
 )
 _ONLY_AFTER = re.compile(r"\s+(?:only|alone|duet|duo)(?!\w)|\s+and nothing else")
 
@@ -82,7 +83,7 @@ def _is_denied(text: str, hit: Hit, denied_before: Hit | None) -> bool:
     if _LESS.match(text, hit.start) and not text[hit.start : hit.end].endswith(hit.written):
         return True
     before = text[max(0, hit.start - 60) : hit.start]
-    if _NOT_ONLY.search(before) or re.search(r"(?:nothing|not)\s+but\s+(?:\w+\s+)?$", before):
+    if _NOT_ONLY.search(before) or re.search(r"(?:nothing|anything|not)\s+(?:but|except)\s+(?:\w+\s+)?$", before):
         return False
     if _NO.search(before):
         return True
@@ -130,7 +131,7 @@ def _want(names: Names, hit: Hit, text: str) -> None:
     if hit.of("genre"):
         names.genres.append(hit)
         names.not_genres.discard(str(hit.of("genre")))
-    if (mood := hit.of("mood")) and mood not in names.moods:
+    if (mood := hit.of("mood")) and mood not in names.moods and not describes_a_section(text, hit.start, hit.end):
         names.moods.append(mood)
     if hit.of("voice"):
         names.wants_singing = True

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from agents import knowledge
 from agents.harmony import Chord, Key, Meter
+from agents.layout import shared_out
 from agents.planner import BriefError, EmptyBrief, make_brief, plan_from_brief, plan_song, read_brief
 from agents.types import SongPlan
 
@@ -200,3 +201,21 @@ def test_the_prompt_says_it_all_in_a_models_words() -> None:
         assert said in prompt
     assert "trumpet" in plan.negative_prompt.value
     assert all("lighthouse" in section.prompt.value for section in plan.sections)
+
+
+@settings(max_examples=200, deadline=None)
+@given(bars=st.integers(1, 400), weights=st.lists(st.sampled_from((0.5, 1.0, 2.0, 3.0, 4.0)), min_size=1, max_size=12))
+def test_bars_are_shared_out_whole_and_nobody_goes_without(bars: int, weights: list[float]) -> None:
+    if bars < len(weights):
+        return
+    shares = shared_out(bars, weights)
+    assert sum(shares) == bars and min(shares) >= 1
+    if bars >= 8 * len(weights):
+        assert all(share % 4 == 0 for share in shares[:-1]), "phrases are of four bars where there is room"
+        assert shares[-1] <= bars * weights[-1] / sum(weights) + 11, "the ending takes what is odd and no more"
+
+
+def test_a_song_of_sixteen_bars_lasts_sixteen_bars_and_a_ring() -> None:
+    plan = plan_from_brief(make_brief(words="funk, 16 bars, 100 bpm"))
+    assert plan.bars == 16
+    assert 0.5 <= plan.seconds.value - 16 * 2.4 < 2.4
