@@ -82,7 +82,7 @@ class LiveLimiter:
         self._release = _release(sample_rate_hz)
         self._held: np.ndarray | None = None
         self._last = 1.0
-        self._before = np.ones(_LOOK_AHEAD_HOPS + 1)
+        self._before: np.ndarray | None = None
 
     def push(self, samples: np.ndarray, *, last: bool = False) -> np.ndarray:
         """The limited frames that are ready, (channels, n); with `last`, all that is left."""
@@ -99,7 +99,8 @@ class LiveLimiter:
         points = np.append(gains, gains[-1])[: hops + 1]
         curve = np.interp(np.arange(ready), np.arange(hops + 1) * HOP_FRAMES, points)
         self._last = float(recent[hops - 1])
-        self._before = np.concatenate([self._before, recent[:hops]])[-(_LOOK_AHEAD_HOPS + 1) :]
+        known = recent[:hops] if self._before is None else np.concatenate([self._before, recent[:hops]])
+        self._before = known[-_LOOK_AHEAD_HOPS:]
         self._held = held[:, ready:]
         return np.clip(held[:, :ready] * curve, -self._ceiling, self._ceiling).astype(np.float32)
 
@@ -107,7 +108,7 @@ class LiveLimiter:
 def limiting_gain(peaks: np.ndarray, *, ceiling: float, sample_rate_hz: int) -> np.ndarray:
     """A gain per hop of HOP_FRAMES that keeps these peaks under the ceiling, rising early and let go slowly."""
     wanted = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
-    return _smooth(wanted, _release(sample_rate_hz), 1.0, np.ones(_LOOK_AHEAD_HOPS + 1))[0]
+    return _smooth(wanted, _release(sample_rate_hz), 1.0, None)[0]
 
 
 def mastering_gain(
@@ -173,10 +174,12 @@ def _release(sample_rate_hz: int) -> float:
     return 1 - float(np.exp(-HOP_FRAMES / sample_rate_hz / _RELEASE_SECONDS))
 
 
-def _smooth(wanted: np.ndarray, release: float, last: float, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _smooth(
+    wanted: np.ndarray, release: float, last: float, before: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Gains that never exceed what is wanted: the lowest over the look-ahead, released slowly, then averaged.
 
-    before: the released gains of the hops that came before. Returns the gains at the hops' starts, and the released
+    before: the released gains of the hops that came before, None at the start. Returns the gains at the hops' starts, and the released
     gains they are the means of.
     """
     near = np.minimum(wanted, np.append(wanted[:1], wanted[:-1]))
@@ -188,7 +191,11 @@ def _smooth(wanted: np.ndarray, release: float, last: float, before: np.ndarray)
         now = low if low < now else min(low, now + (1.0 - now) * release)
         released.append(now)
     recent = np.array(released)
-    joined = np.concatenate([before[-_LOOK_AHEAD_HOPS:], recent])
+    # Before the first hop there is nothing to rise from: a sound that starts with a bang starts turned down.
+    earlier = np.full(_LOOK_AHEAD_HOPS, recent[0]) if before is None else before[-_LOOK_AHEAD_HOPS:]
+    if len(earlier) < _LOOK_AHEAD_HOPS:
+        earlier = np.append(np.full(_LOOK_AHEAD_HOPS - len(earlier), earlier[0]), earlier)
+    joined = np.concatenate([earlier, recent])
     sums = np.cumsum(np.append(0.0, joined))
     width = _LOOK_AHEAD_HOPS + 1
     means = (sums[width:] - sums[:-width]) / width

@@ -46,6 +46,8 @@ def play_bass(
             loud = (0.66 + 0.28 * bar.energy) * (0.82 if step.symbol == "r" else 1.0)
             loud *= 1.0 if step.is_strong else 0.94
             end = step.end_tick - (step.end_tick - step.start_tick) // 12
+            if step.symbol == "n":
+                end += bar.ticks // 8  # taken early, it is held over the bar line
             notes.append(feel.note(step.start_tick, end, pitch, loud))
         last = root
     notes = _until(notes, stage)
