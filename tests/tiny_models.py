@@ -58,6 +58,7 @@ def _build(folder: Path, *, seed: int, channels: int, melody: bool, shard: str =
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    torch.set_num_threads(1)  # so small a model gains nothing from more, and loses much on a busy machine
     tokenizer = _tokenizer()
     parts = _configs(vocabulary=len(tokenizer), channels=channels, melody=melody)
     with torch.random.fork_rng(devices=[]):
@@ -72,6 +73,8 @@ def _build(folder: Path, *, seed: int, channels: int, melody: bool, shard: str =
     model.eval().save_pretrained(folder, max_shard_size=shard)
     tokenizer.save_pretrained(folder)
     _write_preprocessor(folder, channels=channels, melody=melody)
+    if (folder / "model.safetensors").exists():
+        _name_weights_as_published(folder / "model.safetensors", model)
     return folder
 
 
@@ -150,6 +153,21 @@ def _fill(model: Any) -> None:
             elif name.endswith("bias"):
                 weight.zero_()  # no constant offset in the sound
         model.audio_encoder.decoder.layers[-1].conv.parametrizations.weight.original0.mul_(LOUDER)
+
+
+def _name_weights_as_published(path: Path, model: Any) -> None:
+    """The names of 2023, when the hub's files were made: the codec's norms, and positions that are computed now."""
+    from safetensors.torch import load_file, save_file
+
+    old = {"parametrizations.weight.original0": "weight_g", "parametrizations.weight.original1": "weight_v"}
+    weights = {}
+    for name, weight in load_file(path).items():
+        for new_name, old_name in old.items():
+            name = name.replace(new_name, old_name)
+        weights[name] = weight
+    positions = model.decoder.model.decoder.embed_positions.weights
+    weights["decoder.model.decoder.embed_positions.weights"] = positions.contiguous()
+    save_file(weights, path, metadata={"format": "pt"})
 
 
 def _set_generation(model: Any) -> None:
