@@ -144,6 +144,7 @@ def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any]]:
             parts["plan_rows"] = gr.Dataframe(
                 headers=list(PLAN_COLUMNS), datatype=["str", "number", "number", "str", "str", "str"], type="array",
                 column_count=len(PLAN_COLUMNS), interactive=True, wrap=True, show_label=False, elem_id="st-plan-rows",
+                column_widths=["96px", "64px", "76px", "170px", "230px", "300px"], max_height=330,
             )  # fmt: skip
             gr.HTML(
                 '<p class="st-note">Generate plays this plan as it stands here, until you change the words or the '
@@ -202,7 +203,7 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
     buttons["generate"].click(on_generate, inputs_kwargs=tab.inputs, **private)
     buttons["plan"].click(on_plan, inputs_kwargs=tab.fields, outputs=plan_outputs, **private)
     gr.on(
-        [part.change if name == "plan_rows" else part.input for name, part in tab.plan_fields.items()],
+        [part.change for part in tab.plan_fields.values()],
         on_edit,
         inputs_kwargs=tab.inputs,
         outputs=tab.plan_strip,

@@ -16,7 +16,7 @@ from studio.engines.base import EngineError
 from studio.models import ModelError, ModelStatus
 from studio.studio import Studio
 from studio.ui.generate_tab import engine_choices
-from studio.ui.visitors import visitor_of
+from studio.ui.visitors import features, visitor_of
 
 # A button says its verb and its model; the list hands both to Python.
 _ON_LOAD = """element.addEventListener("click", (event) => {
@@ -43,15 +43,14 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
 
     def look(request: gr.Request) -> tuple[Any, ...]:
         running = studio.downloads.any_running
-        view = models_view(studio, may_manage=visitor_of(request).is_host)
+        view = models_view(studio, may_manage=_may(studio, request))
         return view, gr.Timer(active=running), gr.update(choices=engine_choices(studio))
 
     def on_load(request: gr.Request) -> tuple[Any, ...]:
-        may_name_paths = visitor_of(request).is_host and not studio.settings.is_shared
-        return *look(request), gr.update(visible=may_name_paths)
+        return *look(request), gr.update(visible=features(studio.settings, visitor_of(request)).path_fields)
 
     def on_verb(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        _only_host(request)
+        _refuse_when_shared(studio, request)
         asked: dict[str, Any] = event._data or {}
         verbs = {
             "download": studio.downloads.start,
@@ -65,9 +64,7 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
         return look(request)
 
     def on_add(path: str, request: gr.Request) -> tuple[Any, ...]:
-        _only_host(request)
-        if studio.settings.is_shared:
-            raise gr.Error("While the studio is shared, no folders are opened.", title="Not now", print_exception=False)
+        _refuse_when_shared(studio, request)
         try:
             card = studio.catalogue.add_local(Path(path.strip())) if path.strip() else None
         except (EngineError, ModelError) as refusal:
@@ -83,9 +80,16 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
     add.click(on_add, folder, outputs, **private)
 
 
-def _only_host(request: gr.Request) -> None:
-    if not visitor_of(request).is_host:
-        raise gr.Error("Only the studio’s owner gets and deletes models.", title="Not yours", print_exception=False)
+def _may(studio: Studio, request: gr.Request) -> bool:
+    return features(studio.settings, visitor_of(request)).manage_models
+
+
+def _refuse_when_shared(studio: Studio, request: gr.Request) -> None:
+    if not _may(studio, request):
+        sentence = (
+            "While the studio is shared, models are neither fetched nor deleted. Start it without sharing for that."
+        )
+        raise gr.Error(sentence, title="Not now", print_exception=False)
 
 
 def models_view(studio: Studio, *, may_manage: bool) -> str:

@@ -63,10 +63,10 @@ class Features:
 
 
 def features(settings: Settings, visitor: Visitor) -> Features:
-    """What this visitor may do: everything on localhost; when shared, a guest makes and exports music, no more."""
-    may_manage = visitor.is_host
+    """What this visitor may do: everything on localhost; while the studio is shared, nobody manages it, owner included."""
+    may_manage = visitor.is_host and not settings.is_shared
     return Features(
-        path_fields=not settings.is_shared,
+        path_fields=may_manage,
         import_folders=may_manage,
         import_urls=may_manage,
         manage_models=may_manage,

@@ -22,6 +22,7 @@ export class Deck {
       this.audio.addEventListener(event, () => { this.showState(); this.draw(); });
     this.audio.addEventListener("play", () => this.tick());
     this.audio.addEventListener("ended", () => this.swapToTake());
+    this.audio.addEventListener("waiting", () => this.onDry());
     this.audio.addEventListener("error", () => this.onLost());
     new ResizeObserver(redraw).observe(this.canvas);
     new MutationObserver(redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
@@ -79,17 +80,26 @@ export class Deck {
       this.showSections();
     }
     now.take = job.take_id ?? now.take;
-    if (job.take_id && now.live && this.audio.paused && !this.waiting) this.swapToTake();
+    // Stopped early, the live sound ends short of what it announced: a player that has run dry would wait for ever.
+    const dry = !this.audio.paused && this.audio.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+    if (job.take_id && now.live && (this.audio.paused || dry) && !this.starting) this.swapToTake({ play: dry });
     this.draw();
   }
 
   // The finished take in place of the live sound, at the same second.
-  async swapToTake() {
+  async swapToTake({ play = false } = {}) {
     const now = this.now;
     if (!now?.live || !now.take) return;
+    now.live = false; // once only, however often news comes while the take loads
     const at = this.audio.ended ? 0 : this.audio.currentTime;
     await this.loadTake(now.take, { play: false });
     if (at > 0) this.audio.currentTime = Math.min(at, this.now.seconds);
+    if (play && at < this.now.seconds - 0.2) await this.play();
+  }
+
+  // The player has caught up with what is made; if the job has ended meanwhile, the take goes on in its place.
+  onDry() {
+    if (this.now?.live && this.now.take) this.swapToTake({ play: true });
   }
 
   // The live sound ends early when the user stops the job; then the kept part is the take.
@@ -104,10 +114,10 @@ export class Deck {
     if (!this.now) return;
     this.listen();
     if (this.now.live && this.now.take && this.audio.paused && this.audio.currentTime > 0) await this.swapToTake();
-    this.waiting = true;
+    this.starting = true;
     try { await this.audio.play(); }
     catch (error) { if (error.name === "NotAllowedError") this.say("Press play to hear it."); }
-    finally { this.waiting = false; this.showState(); }
+    finally { this.starting = false; this.showState(); }
   }
   pause() { this.audio.pause(); }
   toggle() { this.audio.paused ? this.play() : this.pause(); }
