@@ -132,10 +132,10 @@ def _export_menu(take: Take) -> str:
         links.append(
             f'<a href="studio/takes/{take.id}/export?format={name}" download data-format="{name}">{escape(label)}</a>'
         )
-    plain = f'<a href="studio/takes/{take.id}/export?format=flac&amp;provenance=false" download>FLAC without prompt and settings</a>'
+    tags = '<label><input type="checkbox" checked data-provenance> Prompt and settings in the file</label>'
     return (
         f'<details class="st-menu"><summary class="st-act" aria-label="Export {escape(take.title, quote=True)}">Export</summary>'
-        f"<div>{''.join(links)}{plain}</div></details>"
+        f"<div>{''.join(links)}{tags}</div></details>"
     )
 
 
@@ -150,6 +150,10 @@ def _mini_wave(peaks: Sequence[int]) -> str:
     return f'<svg class="st-mini st-wide" viewBox="0 0 {len(tall) * 4} 30" preserveAspectRatio="none" aria-hidden="true"><path d="{bars}"/></svg>'
 
 
+def _row_name(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
 def _settings(take: Take) -> str:
     sampling = take.sampling
     rows: dict[str, str] = {
@@ -162,7 +166,7 @@ def _settings(take: Take) -> str:
         "Sections": ", ".join(f"{s.name.value} {s.bars.value}" for s in take.plan.sections),
         "Sound": f"{take.channels} × {take.sample_rate_hz} Hz, {take.seconds:.2f} s",
         "Stems": ", ".join(stem.name for stem in take.stems),
-        **{name.replace("_", " ").capitalize(): str(value) for name, value in take.identity.items()},
+        **{_row_name(name): str(value) for name, value in take.identity.items() if name != "engine"},
         "First sound after": f"{first:.2f} s" if (first := take.timings.first_sound_seconds) is not None else "",
         "Made in": f"{take.timings.total_seconds:.2f} s",
         "Made of": take.parent or "",

@@ -121,12 +121,12 @@ def _advanced(fields: dict[str, Any], buttons: dict[str, Any]) -> None:
         fields["temperature"] = gr.Slider(0.1, 2.0, 1.0, step=0.05, label="Temperature", min_width=140)
         fields["guidance"] = gr.Slider(1.0, 10.0, 3.0, step=0.1, label="Guidance", min_width=140)
     with gr.Row(elem_classes="st-fields"):
-        fields["top_k"] = gr.Slider(0, 2048, 250, step=1, label="Top-k", min_width=140)
-        fields["top_p"] = gr.Slider(0.0, 1.0, 0.0, step=0.01, label="Top-p", min_width=140, info="0 is off")
+        fields["top_k"] = gr.Slider(0, 2048, 250, step=1, label="Top-k, 0 is off", min_width=140)
+        fields["top_p"] = gr.Slider(0.0, 1.0, 0.0, step=0.01, label="Top-p, 0 is off", min_width=140)
     with gr.Row(elem_classes="st-fields"):
         buttons["preset_name"] = gr.Textbox(label="Keep these settings as a preset", placeholder="Its name", scale=3)
-        buttons["save_preset"] = gr.Button("Save preset", min_width=110)
-        buttons["delete_preset"] = gr.Button("Delete preset", min_width=110)
+        buttons["save_preset"] = gr.Button("Save", min_width=80, scale=1)
+        buttons["delete_preset"] = gr.Button("Delete the chosen one", min_width=170, scale=1)
 
 
 def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any]]:

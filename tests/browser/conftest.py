@@ -61,3 +61,4 @@ def open_page(page: Page, url: str) -> None:
     """Open the studio and wait until its own parts work."""
     page.goto(url)
     page.wait_for_selector("html[data-studio=ready]", state="attached", timeout=30_000)
+    page.wait_for_selector("#st-recent .st-empty, #st-recent .st-card", timeout=30_000)

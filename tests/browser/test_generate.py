@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from playwright.sync_api import Page, expect
 
+from audio.tags import read_provenance
 from tests.browser.conftest import open_page
 from tests.running import RunningStudio
 
@@ -30,7 +31,8 @@ def ask(page: Page, words: str, *, seconds: float = 12, seed: int | None = None)
 
 
 def newest_take(page: Page) -> str:
-    return page.locator("#st-recent .st-card").first.get_attribute("data-take") or ""
+    """The newest take's identifier, or "" where there is none yet."""
+    return page.evaluate("() => document.querySelector('#st-recent .st-card')?.dataset.take ?? ''")
 
 
 def wait_for_new_take(page: Page, before: str, *, timeout: float = 60_000) -> str:
@@ -42,7 +44,7 @@ def wait_for_new_take(page: Page, before: str, *, timeout: float = 60_000) -> st
 
 
 def test_typed_words_are_heard_while_the_rest_is_made_and_then_kept(page: Page) -> None:
-    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    before = newest_take(page)
     ask(page, "slow lo-fi hip hop, rainy, Rhodes, 80 bpm", seconds=30, seed=7)
     page.wait_for_function(AUDIBLE, timeout=15_000)
     take = wait_for_new_take(page, before)
@@ -56,7 +58,7 @@ def test_typed_words_are_heard_while_the_rest_is_made_and_then_kept(page: Page) 
 
 
 def test_stop_keeps_the_part_already_made(page: Page) -> None:
-    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    before = newest_take(page)
     ask(page, "epic orchestral film score", seconds=600)
     page.wait_for_function("() => (studio.jobs.current?.seconds_done ?? 0) > 4", timeout=30_000)
     page.locator("#st-stop").click()
@@ -67,11 +69,10 @@ def test_stop_keeps_the_part_already_made(page: Page) -> None:
 
 
 def test_a_reload_in_the_middle_finds_the_job_again(page: Page, studio: RunningStudio) -> None:
-    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    before = newest_take(page)
     ask(page, "techno, 130 bpm", seconds=600)
     page.wait_for_function("() => studio.jobs.current", timeout=15_000)
-    page.reload()
-    page.wait_for_selector("html[data-studio=ready]", state="attached")
+    open_page(page, studio.url)
     page.wait_for_function(
         "() => studio.jobs.current && studio.deck.now?.job === studio.jobs.current.id", timeout=15_000
     )
@@ -83,7 +84,7 @@ def test_a_reload_in_the_middle_finds_the_job_again(page: Page, studio: RunningS
 
 
 def test_made_again_the_bytes_are_the_same(page: Page) -> None:
-    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    before = newest_take(page)
     ask(page, "bossa nova with nylon guitar", seconds=8, seed=11)
     first = wait_for_new_take(page, before)
     page.locator(f"#st-recent .st-card[data-take='{first}']").get_by_text("Make again").click()
@@ -94,7 +95,7 @@ def test_made_again_the_bytes_are_the_same(page: Page) -> None:
 
 
 def test_every_export_opens_in_another_program(page: Page, tmp_path: Path) -> None:
-    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    before = newest_take(page)
     ask(page, "funk with slap bass, 108 bpm", seconds=10, seed=3)
     take = wait_for_new_take(page, before)
     card = page.locator(f"#st-recent .st-card[data-take='{take}']")
@@ -119,8 +120,26 @@ def test_every_export_opens_in_another_program(page: Page, tmp_path: Path) -> No
             assert soundfile.info(str(path)).duration == pytest.approx(10, abs=0.2)
 
 
+def test_prompt_and_settings_travel_in_the_file_unless_one_unticks_them(page: Page, tmp_path: Path) -> None:
+    before = newest_take(page)
+    ask(page, "country, fiddle and banjo", seconds=4, seed=5)
+    wait_for_new_take(page, before)
+    menu = page.locator("#st-recent .st-card").first.locator("details.st-menu")
+    found = []
+    for ticked in (True, False):
+        menu.evaluate("menu => menu.open = true")
+        menu.locator("[data-provenance]").set_checked(ticked)
+        with page.expect_download() as waiting:
+            menu.locator("a[data-format='flac']").click()
+        path = tmp_path / f"{ticked}.flac"
+        waiting.value.save_as(path)
+        found.append(read_provenance(path))
+    assert found[0] is not None and "country, fiddle and banjo" in str(found[0])
+    assert not found[1]
+
+
 def test_a_plan_can_be_edited_before_it_is_played(page: Page) -> None:
-    before = newest_take(page) if page.locator("#st-recent .st-card").count() else ""
+    before = newest_take(page)
     page.get_by_label("Describe the music").fill("house, 124 bpm, 16 seconds")
     page.get_by_label("Length").fill("16")
     page.locator("#st-plan-first").click()

@@ -21,7 +21,17 @@ function step(deck, direction) {
   deck.loadTake(takes[next]);
 }
 
+// The menu's box decides whether the file carries its prompt and settings.
+function onExport(link) {
+  const wanted = link.closest("details.st-menu").querySelector("[data-provenance]").checked;
+  const address = new URL(link.href);
+  address.searchParams.set("provenance", wanted);
+  link.href = address;
+}
+
 function onClick(event, deck) {
+  const link = event.target.closest("a[data-format]");
+  if (link) return onExport(link);
   const target = event.target.closest("[data-act]");
   if (!event.target.closest("details.st-menu"))
     for (const menu of document.querySelectorAll("details.st-menu[open]")) menu.open = false;
