@@ -22,8 +22,8 @@ def clock(seconds: float) -> str:
     return f"{whole // 60}:{whole % 60:02d}"
 
 
-def plan_view(plan: SongPlan) -> str:
-    """The plan as a strip of sections under its facts, each saying who decided it."""
+def plan_view(plan: SongPlan, *, refusal: str = "") -> str:
+    """The plan as a strip of sections under its facts, each saying who decided it; above it what is refused of an edit."""
     facts = [
         _fact(f"{plan.tempo_bpm.value:g} bpm", plan.tempo_bpm),
         _fact(plan.key.value.name, plan.key),
@@ -35,8 +35,9 @@ def plan_view(plan: SongPlan) -> str:
     sections = "".join(_section(plan, index) for index in range(len(plan.sections)))
     listed = "".join(f"<li>{escape(note)}</li>" for note in plan.notes)
     notes = f'<div class="st-note"><ul>{listed}</ul></div>' if listed else ""
+    refused = f'<p class="st-note st-error" role="alert">{escape(refusal)}</p>' if refusal else ""
     return (
-        f'<div class="st-plan-head"><strong>{escape(plan.title.value)}</strong>{"".join(facts)}</div>'
+        f'{refused}<div class="st-plan-head"><strong>{escape(plan.title.value)}</strong>{"".join(facts)}</div>'
         f'<div class="st-strip">{sections}</div>{notes}'
     )
 
@@ -160,7 +161,9 @@ def _settings(take: Take) -> str:
         "Words": take.plan.brief.words,
         "Prompt": take.plan.prompt.value,
         "Without": take.plan.negative_prompt.value,
-        "Engine": f"{take.engine.label} ({take.engine.tier})",
+        "Engine": take.engine.label
+        if take.engine.tier in take.engine.label
+        else f"{take.engine.label} ({take.engine.tier})",
         "Seed": str(sampling.seed),
         "Meter": take.plan.meter.value.name,
         "Sections": ", ".join(f"{s.name.value} {s.bars.value}" for s in take.plan.sections),

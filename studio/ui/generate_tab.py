@@ -193,11 +193,15 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
 
     def on_edit(**values: Any) -> Any:
+        # A raised error would end Gradio's chain of "always_last" calls, and the next key would go unheard; besides, a
+        # plan being typed is often wrong for a moment. So what is wrong is said in place.
+        if not values["plan_rows"]:
+            return gr.skip()
         try:
             plan = edited_plan(values)
+            return plan_view(plan) if plan else gr.skip()
         except _REFUSALS as refusal:
-            raise gr.Error(str(refusal), title="That plan cannot be played", print_exception=False) from refusal
-        return plan_view(plan) if plan else gr.skip()
+            return plan_view(SongPlan.model_validate(values["plan"]), refusal=str(refusal))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
     buttons["generate"].click(on_generate, inputs_kwargs=tab.inputs, **private)
