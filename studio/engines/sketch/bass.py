@@ -7,7 +7,7 @@ import numpy as np
 from agents.harmony import Chord
 from studio.engines.sketch.grooves import steps_of
 from studio.engines.sketch.score import Note
-from studio.engines.sketch.stage import Feel, Stage, Step, in_range, nearest
+from studio.engines.sketch.stage import Feel, Stage, Step, held_breath, in_range, nearest
 from studio.engines.sketch.timeline import Bar
 
 
@@ -50,7 +50,7 @@ def play_bass(
                 end += bar.ticks // 8  # taken early, it is held over the bar line
             notes.append(feel.note(step.start_tick, end, pitch, loud))
         last = root
-    notes = _until(notes, stage)
+    notes = _until(held_breath(stage, notes, bars), stage)
     if final_tick is not None:
         pitch = in_range(nearest(bass_root(stage.final_chord), centre), low, min(high, low + 17))
         notes.append(feel.note(final_tick, stage.end_tick, pitch, 0.72 + 0.2 * bars[-1].energy))

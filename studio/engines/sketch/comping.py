@@ -5,7 +5,7 @@ from __future__ import annotations
 from studio.engines.sketch.bass import _until
 from studio.engines.sketch.grooves import steps_of
 from studio.engines.sketch.score import Note
-from studio.engines.sketch.stage import Feel, Stage, Step, in_range
+from studio.engines.sketch.stage import Feel, Stage, Step, held_breath, in_range
 from studio.engines.sketch.timeline import Bar
 from studio.engines.sketch.voicing import power_chord, voice
 
@@ -35,7 +35,7 @@ def play_chords(
         line = stage.choose(lines, energy)
         for step in stage.lay(steps_of(line), bar, bar_number=bar.in_section + order):
             notes += _stroke(stage, feel, bar, step, chord, program, low)
-    notes = _no_overlaps(_until(notes, stage))
+    notes = _no_overlaps(_until(held_breath(stage, notes, bars), stage))
     if final_tick is not None:
         last = bars[-1]
         chord = voice(
@@ -87,8 +87,8 @@ def play_pad(
     return notes
 
 
-def _centre(low: int, high: int, energy: float, order: int) -> int:
-    return min(max(58 + round(6 * energy) + 8 * order, low + 6), high - 6)
+def _centre(low: int, high: int, energy: float, order: float) -> int:
+    return min(max(58 + round(6 * energy + 8 * order), low + 6), high - 6)
 
 
 def _voicing(
@@ -98,7 +98,12 @@ def _voicing(
         return power_chord(bar.chord, low=max(low, 40))
     voices = 3 if bar.energy < 0.3 else 4
     return voice(
-        bar.chord, before=before, low=low, high=high, centre=_centre(low, high, bar.energy, order), voices=voices
+        bar.chord,
+        before=before,
+        low=low,
+        high=high,
+        centre=_centre(low, high, bar.energy, order + bar.occurrence % 2 * 0.6),
+        voices=voices,
     )
 
 

@@ -47,6 +47,7 @@ def compose(plan: SongPlan, *, seed: int) -> Score:
         groove_name=name,
         section_names=[section.name.value for section in plan.sections],
         section_ticks=[bar.start_tick for bar in bars if bar.is_first],
+        section_energies=[section.energy.value for section in plan.sections],
         last_hit_seconds=stage.final_tick * stage.seconds_per_tick,
         seconds=plan.seconds.value,
     )

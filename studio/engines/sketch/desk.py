@@ -107,7 +107,7 @@ def _effects(part: Part, groove: Groove, quarter_seconds: float) -> list[Any]:
             pb.HighpassFilter(28),
             pb.PeakFilter(62, 2.0, 0.9),
             pb.PeakFilter(380, -2.5, 0.8),
-            pb.HighShelfFilter(8500, 2.5),
+            pb.HighShelfFilter(7500, 4.5),
         ]
         return [*kit, pb.Compressor(-17, 2.5, 14, 110)]
     if part.role == "percussion":

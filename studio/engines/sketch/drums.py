@@ -46,17 +46,21 @@ def play_drums(stage: Stage, bars: list[Bar], *, name: str, final_tick: int | No
     feel = Feel(stage, rng, milliseconds=4.0)
     notes: list[Note] = []
     for number, bar in enumerate(bars):
-        lanes = lanes_of(stage.choose(stage.groove.drums, bar.energy))
+        lanes = _second_time(lanes_of(stage.choose(stage.groove.drums, bar.energy)), bar)
+        if bar.kind.startswith(_THIN) and bar.energy < 0.6:
+            calm = lanes_of(stage.groove.drums[0])
+            lanes = {lane: steps for lane, steps in calm.items() if lane not in _THINNED} or calm
         follows = number + 1 < len(bars) and bars[number + 1].index == bar.index + 1
         fill = bar.is_last and (follows or bar.index + 1 == len(stage.bars)) and bar.bars_in_section > 1
         fill_lanes, fill_from = _fill(stage, bar, rng) if fill else ({}, bar.start_tick + bar.ticks)
-        crashes = bar.is_first and bar.index > 0 and (stage.groove.crash or bar.energy > 0.75)
+        crashes = bar.is_first and bar.index > 0 and stage.groove.fill != "none"
         notes += _bar(stage, bar, lanes, feel, rng, before=fill_from, skip_hat_at=bar.start_tick if crashes else -1)
         for lane, steps in fill_lanes.items():
             grow = 0.75 + 0.25 * bar.energy
             notes += [_hit(stage, feel, lane, s, grow) for s in steps if s.start_tick >= fill_from]
         if crashes:
-            notes.append(feel.note(bar.start_tick, bar.start_tick + 960, KEYS["crash"], 0.6 + 0.3 * bar.energy))
+            crash = (0.72 if stage.groove.crash else 0.42) + 0.27 * bar.energy
+            notes.append(feel.note(bar.start_tick, bar.start_tick + 960, KEYS["crash"], crash))
             notes.append(feel.note(bar.start_tick, bar.start_tick + 240, KEYS["kick"], 0.7 + 0.25 * bar.energy))
         if bar.in_section and bar.in_section % 4 == 3 and not fill and bar.energy > 0.35:
             notes += _pickup(stage, bar, feel, lanes)
@@ -137,6 +141,20 @@ def _bar(
                 continue
             notes.append(_hit(stage, feel, lane, step, level))
     return notes
+
+
+_THIN = ("breakdown", "bridge", "break")
+_THINNED = ("kick", "snare", "clap")
+
+
+def _second_time(lanes: Lanes, bar: Bar) -> Lanes:
+    """When a loud section comes again the hat moves to the ride, or a tambourine joins: the same, and more."""
+    if bar.occurrence % 2 == 0 or bar.energy < 0.5:
+        return lanes
+    if "ride" not in lanes and "hat" in lanes:
+        return {("ride" if lane == "hat" else lane): steps for lane, steps in lanes.items()}
+    extra = {key: steps for key, steps in lanes.items() if key == "ride"}
+    return {**lanes, "tamb": next(iter(extra.values()))} if extra and "tamb" not in lanes else lanes
 
 
 def _hit(stage: Stage, feel: Feel, lane: str, step: Step, level: float) -> Note:

@@ -122,7 +122,7 @@ def play_melody(
         motif = phrases[phrase_key][place]
         if bar.is_last and bar.bars_in_section > 1:
             motif = Motif(cadences[bar.section % len(cadences)], motif.contour)
-        rise = (0, 1, 3, 0)[place] + (1 if bar.occurrence else 0)
+        rise = (0, 1, 3, 0)[place] + (5 if bar.occurrence % 2 and bar.energy > 0.5 else 0)
         bar_notes, last = _sing(
             stage, feel, bar, motif, low, high, rise, last, rest=closed and (place == 3 or bar.is_last)
         )

@@ -28,6 +28,8 @@ _BLOCK_FRAMES = 163_840
 _TRIAL_SECONDS = 2.4
 _MOST_TRIALS = 3
 _ROOM_LU = 0.3
+# How far a section of no energy lies under one of full energy.
+_RIDE_DB = 6.0
 # Beyond this the stems lie in a temporary file, which the system drops with them.
 _MOST_BYTES_IN_MEMORY = 1_200_000_000
 _KICK_KEYS = (35, 36)
@@ -87,7 +89,6 @@ class Session:
     def blocks(self) -> Iterator[Block]:
         """Each next block; a short one first, so that the first sound comes soon."""
         start = 0
-        fade = self._fade()
         while start < self.frames:
             end = min(self.frames, start + (_FIRST_BLOCK_FRAMES if start == 0 else _BLOCK_FRAMES))
             duck = self._ducker.gain(start, end - start)
@@ -101,20 +102,30 @@ class Session:
             for channel, made in zip(self.channels, working, strict=True):
                 channel.stem[:, start:end] = made.result()
                 mix += channel.stem[:, start:end]
-            shape = self._glue.gain(mix, scale=self._preview) * fade[start:end]
+            shape = self._glue.gain(mix, scale=self._preview) * self._ride(start, end - start)
             self.shape[start:end] = shape
             yield Block(start, mix, shape * np.float32(self._preview))
             start = end
 
-    def _fade(self) -> np.ndarray:
-        """Full until the last chord has spoken, then down to nothing exactly at the end."""
-        hit = self._score.last_hit_seconds
-        ring = max(0.05, self._score.seconds - hit)
+    def _ride(self, start: int, frames: int) -> np.ndarray:
+        """The faders' slow hand over a stretch: calm sections a little under the loudest, moved within 40 ms of the bar line.
+
+        And the end: full until the last chord has spoken, then down to nothing exactly at the last frame.
+        """
+        energies = np.array(self._score.section_energies)
+        levels = 10 ** (_RIDE_DB * (energies - energies.max()) / 20)
+        starts = np.array(self._score.section_ticks) * self._score.seconds_per_tick * SAMPLE_RATE_HZ
+        slope = 0.04 * SAMPLE_RATE_HZ
+        places = np.concatenate([[0.0], *([s - slope, s] for s in starts[1:])])
+        values = np.concatenate([[levels[0]], *([a, b] for a, b in pairwise(levels))])
+        now = np.arange(start, start + frames)
+        ride = np.interp(now, places, values)
+        ring = max(0.05, self._score.seconds - self._score.last_hit_seconds)
         length = min(self.frames, round(min(ring * 0.75, 6.0) * SAMPLE_RATE_HZ))
-        fade = np.ones(self.frames, np.float32)
-        fade[self.frames - length :] = np.cos(np.linspace(0, np.pi / 2, length)) ** 2
-        fade[-1:] = 0.0
-        return fade
+        if start + frames > self.frames - length:
+            gone = np.clip((now - (self.frames - length)) / max(1, length - 1), 0.0, 1.0)
+            ride *= np.where(gone < 1.0, np.cos(gone * np.pi / 2) ** 2, 0.0)
+        return ride.astype(np.float32)
 
     def _set_levels(self) -> float:
         """Set trims and faders from a few tries, and answer with the gain that makes the mix about TARGET_LUFS."""
@@ -141,7 +152,9 @@ class Session:
             channel.strip.fader = _factor(WORKING_LUFS + channel.strip.setting.loudness_lu - reference[number])
         return self._preview_gain(tries, windows)
 
-    def _preview_gain(self, tries: list[dict[int, np.ndarray]], windows: list[tuple[int, int, float]]) -> float:
+    def _preview_gain(
+        self, tries: list[dict[int, np.ndarray]], windows: list[tuple[int, int, list[tuple[float, float]]]]
+    ) -> float:
         mixes = []
         for sounds, (start, frames, _) in zip(tries, windows, strict=True):
             mix = np.zeros((2, frames), np.float32)
@@ -151,42 +164,56 @@ class Session:
                 made = sound * np.float32(channel.strip.fader)
                 mix += made if duck is None or channel.part.role == "drums" else made * duck
             mixes.append(mix)
-        weights = np.array([weight for _, _, weight in windows])
         gain = 1.0
         for _ in range(3):
-            energies = np.array([10 ** (self._heard_lufs(mix, gain) / 10) for mix in mixes])
-            total = float((energies * weights).sum())
+            energies: list[float] = []
+            weights: list[float] = []
+            for mix, (_, _, sections) in zip(mixes, windows, strict=True):
+                for length, ride in sections:
+                    energies.append(10 ** (self._heard_lufs(mix, gain, ride) / 10))
+                    weights.append(length)
+            level, share = np.array(energies), np.array(weights)
+            total = float((level * share).sum())
             if total <= 0:
                 return 1.0
-            loud = energies > total / weights.sum() / 10
-            mean = float((energies * weights * loud).sum() / (weights * loud).sum())
+            loud = level > total / share.sum() / 10
+            mean = float((level * share * loud).sum() / (share * loud).sum())
             gain *= _factor(TARGET_LUFS - 10 * float(np.log10(mean)))
         return gain
 
     @staticmethod
-    def _heard_lufs(mix: np.ndarray, gain: float) -> float:
+    def _heard_lufs(mix: np.ndarray, gain: float, ride: float) -> float:
         """How loud a try would come out of glue and limiter; the room and earlier tails add a little that it lacks."""
-        glued = mix * (GlueCompressor(sample_rate_hz=SAMPLE_RATE_HZ).gain(mix, scale=gain) * np.float32(gain))
+        glued = mix * (GlueCompressor(sample_rate_hz=SAMPLE_RATE_HZ).gain(mix, scale=gain) * np.float32(gain * ride))
         limited = LiveLimiter(sample_rate_hz=SAMPLE_RATE_HZ).push(glued, last=True)
         return quick_loudness_lufs(limited, sample_rate_hz=SAMPLE_RATE_HZ) + _ROOM_LU
 
-    def _windows(self) -> list[tuple[int, int, float]]:
-        """A stretch out of the middle of the longest, loudest sections: (start frame, frames, weight)."""
+    def _windows(self) -> list[tuple[int, int, list[tuple[float, float]]]]:
+        """Stretches to try: (start frame, frames, the sections it speaks for as (frames, ride)).
+
+        One out of the middle of the busiest section, one of a middling and one of a calm one; each speaks for the
+        sections nearest to it in business.
+        """
         ticks = [*self._score.section_ticks, round(self._score.last_hit_seconds / self._score.seconds_per_tick)]
         spans = [(a, b) for a, b in pairwise(ticks) if b > a] or [(0, max(1, ticks[-1]))]
         per_tick = self._score.seconds_per_tick * SAMPLE_RATE_HZ
-
-        def busy(span: tuple[int, int]) -> float:
-            a, b = span
-            return float(sum(n.velocity for part in self._score.parts for n in part.notes if a <= n.start_tick < b))
-
-        chosen = sorted(sorted(spans, key=busy, reverse=True)[:_MOST_TRIALS])
+        starts = np.array([n.start_tick for part in self._score.parts for n in part.notes])
+        strengths = np.array([float(n.velocity) for part in self._score.parts for n in part.notes])
+        index = np.searchsorted([a for a, _ in spans], starts, side="right") - 1
+        busy = np.bincount(np.maximum(index, 0), weights=strengths, minlength=len(spans))[: len(spans)]
+        busy = busy / np.array([float(b - a) for a, b in spans])
+        order = np.argsort(-busy, kind="stable")
+        tried = sorted({int(order[k * len(order) // _MOST_TRIALS]) for k in range(_MOST_TRIALS)})
+        speaks: dict[int, list[tuple[float, float]]] = {k: [] for k in tried}
         windows = []
-        for a, b in chosen:
-            first, last = round(a * per_tick), min(self.frames, round(b * per_tick))
+        for number, (a, b) in enumerate(spans):
+            middle = round((a + b) / 2 * per_tick)
+            nearest = min(tried, key=lambda k: (abs(busy[k] - busy[number]), k))
+            speaks[nearest].append(((b - a) * per_tick, float(self._ride(middle, 1)[0])))
+        for k in tried:
+            first, last = round(spans[k][0] * per_tick), min(self.frames, round(spans[k][1] * per_tick))
             frames = max(1, min(last - first, round(_TRIAL_SECONDS * SAMPLE_RATE_HZ)))
-            start = first + (last - first - frames) // 2
-            windows.append((start, frames, float(last - first)))
+            windows.append((first + (last - first - frames) // 2, frames, speaks[k]))
         return windows
 
     def _try(self, channel: Channel, start: int, frames: int) -> np.ndarray | None:

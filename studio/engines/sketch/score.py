@@ -55,6 +55,7 @@ class Score:
     groove_name: str
     section_names: list[str]
     section_ticks: list[int]
+    section_energies: list[float]
     last_hit_seconds: float
     seconds: float
 

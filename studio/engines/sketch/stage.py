@@ -80,6 +80,26 @@ class Stage:
         return lines[min(len(lines) - 1, int(energy * len(lines) * 0.999 + 0.12))]
 
 
+def held_breath(stage: Stage, notes: list[Note], bars: list[Bar]) -> list[Note]:
+    """The notes without those in a break: nothing starts in the last beat before a section that bursts in, nor rings into it."""
+    spans = []
+    for bar in bars:
+        if bar.breaks and bar.index + 1 < len(stage.bars):
+            pulse = pulses_of(stage.meter)[-1]
+            spans.append((bar.start_tick + round(pulse.start_quarters * TICKS_PER_QUARTER), bar.start_tick + bar.ticks))
+    early = stage.ticks(0.02)
+    for start, end in spans:
+        kept = []
+        for note in notes:
+            if start - early <= note.start_tick < end - early:
+                continue
+            if note.start_tick < start < note.end_tick <= end + early:
+                note = Note(note.start_tick, start, note.pitch, note.velocity)
+            kept.append(note)
+        notes = kept
+    return notes
+
+
 class Feel:
     """A player's hands: a few milliseconds round the grid, never drifting, and a touch that varies."""
 

@@ -90,7 +90,7 @@ class Bar:
     """One bar of the song, with all that a player needs to know of it.
 
     scale: pitch classes that may be played here: the key's, bent where the chord borrows. occurrence: how many
-    sections of the same kind came before.
+    sections of the same kind came before. next_energy: the next section's.
     """
 
     index: int
@@ -100,6 +100,7 @@ class Bar:
     in_section: int
     bars_in_section: int
     energy: float
+    next_energy: float
     chord: Chord
     next_chord: Chord
     scale: tuple[int, ...]
@@ -109,6 +110,11 @@ class Bar:
     @property
     def is_first(self) -> bool:
         return self.in_section == 0
+
+    @property
+    def breaks(self) -> bool:
+        """True in the last bar before a section at least as loud: the band holds its breath on its last beat."""
+        return self.is_last and self.bars_in_section > 1 and self.next_energy >= max(0.55, self.energy - 0.05)
 
     @property
     def is_last(self) -> bool:
@@ -146,6 +152,7 @@ def bars_of(plan: SongPlan) -> list[Bar]:
     bars: list[Bar] = []
     for number, section in enumerate(plan.sections):
         kind = section_kind(section.name.value)
+        after = plan.sections[min(number + 1, len(plan.sections) - 1)].energy.value
         for bar in range(section.bars.value):
             index = len(bars)
             chord = chords[index]
@@ -158,6 +165,7 @@ def bars_of(plan: SongPlan) -> list[Bar]:
                     in_section=bar,
                     bars_in_section=section.bars.value,
                     energy=section.energy.value,
+                    next_energy=after,
                     chord=chord,
                     next_chord=chords[min(index + 1, len(chords) - 1)],
                     scale=scale_over(key, chord),

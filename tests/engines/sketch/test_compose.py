@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
 
@@ -153,7 +154,7 @@ def test_chords_move_as_little_as_they_can(make_plan):
     by_bar = [
         sorted(n.pitch for n in pad.notes if n.start_tick - 60 <= bar * 3840 < n.end_tick - 60) for bar in range(8)
     ]
-    for before, after in zip(by_bar, by_bar[1:], strict=False):
+    for before, after in itertools.pairwise(by_bar):
         assert abs(sum(after) / len(after) - sum(before) / len(before)) < 5
 
 
