@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.types import SongPlan
 from audio.clip import Clip
+from studio.engines.steering import AdapterUse, Steering
 
 Tier = Literal["built-in", "full"]
 
@@ -48,7 +49,11 @@ class Capabilities:
 
 
 class Sampling(BaseModel):
-    """How a take is drawn. The sketch engine reads only the seed; top_k 0 and top_p 0 mean off."""
+    """How a take is drawn. The sketch engine reads only the seed; top_k 0 and top_p 0 mean off.
+
+    steering: a melody, chords, blended prompts or layers beside the plan's own words. adapters: LoRA adapters worn
+    by the model, by name. An engine that cannot do one of them says so.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,6 +62,8 @@ class Sampling(BaseModel):
     top_k: int = Field(default=250, ge=0, le=2048)
     top_p: float = Field(default=0.0, ge=0.0, le=1.0)
     guidance: float = Field(default=3.0, ge=1.0, le=15.0)
+    steering: Steering | None = None
+    adapters: tuple[AdapterUse, ...] = ()
 
 
 class Listener:

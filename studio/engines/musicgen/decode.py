@@ -7,7 +7,7 @@ Greedy choices equal transformers' `generate` to the token. Knows nothing of sou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,17 @@ if TYPE_CHECKING:
 FRAMES_A_SECOND = 50
 TOP_K = 250
 
+# Makes one set of logits of every row's: (rows, codebooks, codes) and the step, from 0, to (codebooks, codes).
+Combine = Callable[["torch.Tensor", int], "torch.Tensor"]
+# A tokenised prompt: input_ids and attention_mask, (1, tokens) each; None is no prompt at all.
+Tokens = tuple["torch.Tensor", "torch.Tensor"]
+
 
 @dataclass(frozen=True, slots=True)
 class Conditioning:
     """What the decoder listens to: row 0 the prompt, row 1 (with guidance) what to steer away from.
 
+    Other rows mean what the `combine` given to `codes` takes them for.
     states: (rows, tokens, width). mask: (rows, tokens), or None where the states are put before the codes (melody).
     """
 
@@ -58,21 +64,39 @@ def condition(
 
     input_ids, attention_mask: (1, tokens), padding masked with 0; the negative ones likewise, of any length.
     """
+    negative = (negative_ids, negative_mask) if negative_ids is not None and negative_mask is not None else None
+    wanted: list[Tokens | None] = [(input_ids, attention_mask)]
+    return condition_rows(model, [*wanted, negative] if guided else wanted)
+
+
+def condition_rows(
+    model: Any, prompts: Sequence[Tokens | None], *, melody: torch.Tensor | None = None, melody_rows: int = 1
+) -> Conditioning:
+    """Encode prompts, one a row; None hears nothing, which is what plain guidance steers away from.
+
+    melody: a chroma, (frames, 12), that the first `melody_rows` rows hear; only a melody model has ears for it, and
+    a short one is heard again and again. Raises EngineError for a melody given to another model.
+    """
     import torch
 
+    is_melodic = model.config.model_type == "musicgen_melody"
+    if melody is not None and not is_melodic:
+        raise EngineError(
+            "This model cannot follow a melody: choose MusicGen melody, or take the melody and the chords away."
+        )
     with torch.inference_mode():
-        hidden, mask = _encode(model, input_ids, attention_mask), attention_mask
-        if guided and negative_ids is not None and negative_mask is not None:
-            negative = _encode(model, negative_ids, negative_mask)
-            hidden, mask = _stack(hidden, negative), _stack(mask, negative_mask)
-        elif guided:
-            hidden, mask = _stack(hidden, torch.zeros_like(hidden)), _stack(mask, torch.zeros_like(mask))
+        heard = [(_encode(model, *tokens), tokens[1]) for tokens in prompts if tokens is not None]
+        nothing = (torch.zeros_like(heard[0][0]), torch.zeros_like(heard[0][1]))
+        encoded = iter(heard)
+        rows = [nothing if tokens is None else next(encoded) for tokens in prompts]
+        hidden, mask = _stack([states for states, _ in rows]), _stack([marks for _, marks in rows])
         hidden = hidden.to(model.decoder.dtype)
         if hasattr(model, "enc_to_dec_proj"):
             hidden = model.enc_to_dec_proj(hidden)
         hidden = hidden * mask[..., None]
-        if model.config.model_type == "musicgen_melody":
-            return Conditioning(torch.cat([_no_melody(model, rows=hidden.shape[0]), hidden], dim=1), None)
+        if is_melodic:
+            before = _melodies(model, melody, rows=len(rows), melody_rows=melody_rows)
+            return Conditioning(torch.cat([before, hidden], dim=1), None)
         return Conditioning(hidden, mask)
 
 
@@ -110,12 +134,14 @@ def codes(
     choice: Choice,
     seed: int = 0,
     cancelled: Callable[[], bool] = lambda: False,
+    combine: Combine | None = None,
 ) -> Iterator[torch.Tensor]:
     """Yield each frame's codes, int64 (codebooks,) on the CPU, as soon as the frame is complete.
 
     The first frame is complete after as many steps as a channel has codebooks; n steps give n - (codebooks - 1).
     `cancelled` is asked before every step; the loop then ends, and what was yielded stands. Codes are drawn on the
-    CPU, so that a seed does not depend on where the model runs.
+    CPU, so that a seed does not depend on where the model runs. combine: takes guidance's place in making one of the
+    rows; at step s it decides of codebook k's frame s - delays(model)[k].
     """
     import torch
 
@@ -124,7 +150,7 @@ def codes(
     rows, most = torch.arange(len(late)), int(late.max())
     start = start_token(model)
     grid = torch.full((len(late), frames + most + 1), start, dtype=torch.long)
-    run = _Run(model, conditioning, steps=frames + most, guidance=choice.guidance)
+    run = _Run(model, conditioning, steps=frames + most, guidance=choice.guidance, combine=combine)
     for step in range(frames + most):
         if cancelled():
             return
@@ -148,14 +174,23 @@ def start_token(model: Any) -> int:
 class _Run:
     """One take's decoding: the cache of what was already heard, and the step that adds to it."""
 
-    def __init__(self, model: Any, conditioning: Conditioning, *, steps: int, guidance: float) -> None:
+    def __init__(
+        self,
+        model: Any,
+        conditioning: Conditioning,
+        *,
+        steps: int,
+        guidance: float,
+        combine: Combine | None = None,
+    ) -> None:
         self.model = model
         self.conditioning = conditioning
         self.guidance = guidance
+        self.combine = combine
         self.is_prefixed = conditioning.mask is None
         room = steps + (conditioning.states.shape[1] if self.is_prefixed else 0)
         self.cache = _cache(layers=model.config.decoder.num_hidden_layers, room=room)
-        self.is_first = True
+        self.steps = 0
 
     def step(self, column: torch.Tensor) -> torch.Tensor:
         """Feed one column of codes (codebooks,); returns float32 logits (codebooks, codes) on the CPU.
@@ -167,7 +202,7 @@ class _Run:
         heard: dict[str, Any] = {}
         if not self.is_prefixed:
             heard = {"encoder_attention_mask": self.conditioning.mask}
-        if self.is_first or not self.is_prefixed:
+        if self.steps == 0 or not self.is_prefixed:
             heard["encoder_hidden_states"] = self.conditioning.states
         with torch.inference_mode():
             logits = self.model.decoder(
@@ -176,15 +211,17 @@ class _Run:
                 use_cache=True,
                 **heard,
             ).logits[:, -1, :]
-        self.is_first = False
         logits = logits.to("cpu", torch.float32)
-        if self.conditioning.rows == 2:
+        if self.combine is not None:
+            logits = self.combine(logits.unflatten(0, (self.conditioning.rows, -1)), self.steps)
+        elif self.conditioning.rows == 2:
             wanted, unwanted = logits.chunk(2)
             logits = unwanted + (wanted - unwanted) * self.guidance
         if not torch.isfinite(logits).all():
             raise EngineError(
                 "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower guidance."
             )
+        self.steps += 1
         return logits
 
 
@@ -193,25 +230,30 @@ def _encode(model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor) -
     return encoded
 
 
-def _stack(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Two rows of one batch; the shorter is filled with zeros, which its mask hides."""
+def _stack(parts: list[torch.Tensor]) -> torch.Tensor:
+    """Rows of one batch; the shorter are filled with zeros, which their mask hides."""
     import torch
 
-    width = max(first.shape[1], second.shape[1])
-    joined = first.new_zeros((2, width, *first.shape[2:]))
-    joined[0, : first.shape[1]], joined[1, : second.shape[1]] = first[0], second[0]
+    width = max(part.shape[1] for part in parts)
+    joined = parts[0].new_zeros((len(parts), width, *parts[0].shape[2:]))
+    for row, part in enumerate(parts):
+        joined[row, : part.shape[1]] = part[0]
     return torch.as_tensor(joined)
 
 
-def _no_melody(model: Any, *, rows: int) -> torch.Tensor:
-    """What a melody model hears where no melody is given: the first chroma bin, held throughout."""
+def _melodies(model: Any, melody: torch.Tensor | None, *, rows: int, melody_rows: int) -> torch.Tensor:
+    """What a melody model hears before the words; where no melody is given: the first chroma bin, held throughout."""
     import torch
 
-    chroma = torch.zeros((rows, 1, model.config.num_chroma), device=model.device, dtype=model.decoder.dtype)
+    length = model.config.chroma_length
+    chroma = torch.zeros((rows, length, model.config.num_chroma), device=model.device, dtype=model.decoder.dtype)
     chroma[:, :, 0] = 1
+    if melody is not None:
+        again = -(-length // melody.shape[0])
+        chroma[:melody_rows] = melody.to(chroma).repeat(again, 1)[:length]
     if hasattr(model, "audio_enc_to_dec_proj"):
         chroma = model.audio_enc_to_dec_proj(chroma)
-    return chroma.repeat(1, model.config.chroma_length, 1)
+    return chroma
 
 
 def _cache(*, layers: int, room: int) -> Any:
