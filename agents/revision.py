@@ -311,6 +311,7 @@ def sentence_for(error: ErrorDetails) -> str:
     if field in limits:
         shown = ""
         if given is not None and not isinstance(given, (dict, list)):
+            given = f"{given:g}" if isinstance(given, float) else given
             shown = f"; {where.lower()} asks for “{given}”" if where else f"; “{given}” was given"
         return _finished(f"{limits[field]}{shown}")
     return _finished(f"{where + ': ' if where else ''}{_FIELDS.get(field, field or 'the plan')} cannot be read")

@@ -13,7 +13,7 @@ from pathlib import Path
 from agents.types import SongPlan
 from studio.engines.base import Cancelled, Engine, EngineError, Listener, ModelMissing, Rendering, Sampling, Tier
 from studio.engines.musicgen.engine import MusicGenEngine
-from studio.models import Catalogue, ModelError, missing_sentence
+from studio.models import Catalogue, ModelCard, ModelError, missing_sentence
 from studio.settings import Settings
 
 SKETCH = "sketch"
@@ -36,7 +36,7 @@ class Pipeline:
     """Holds the engines and the lock round them; one for the whole program."""
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
-        """Raises EngineError when `settings.engine` is a folder without a MusicGen model in it."""
+        """Raises EngineError when `settings.engine` is no engine, or a folder without a MusicGen model in it."""
         self._settings = settings
         self._catalogue = catalogue
         self._sketch: Engine | None = None
@@ -102,16 +102,21 @@ class Pipeline:
 
     def _default(self) -> str:
         """The engine to begin with: the setting's name, or the folder it names, put on the list."""
-        folder = Path(self._settings.engine).expanduser()
-        is_folder = len(folder.parts) > 1 and folder.is_dir()
-        return self._catalogue.add_local(folder).id if is_folder else self._settings.engine
+        wanted = self._settings.engine
+        folder = Path(wanted).expanduser()
+        if len(folder.parts) > 1 and folder.is_dir():
+            return self._catalogue.add_local(folder).id
+        return SKETCH if wanted == SKETCH else self._card(wanted).id
 
-    def _musicgen_engine(self, name: str) -> MusicGenEngine:
+    def _card(self, name: str) -> ModelCard:
         try:
-            card = self._catalogue.card(name)
+            return self._catalogue.card(name)
         except ModelError:
             known = ", ".join(option.name for option in self.engines())
             raise EngineError(f"There is no engine “{name}”: choose one of {known}.") from None
+
+    def _musicgen_engine(self, name: str) -> MusicGenEngine:
+        card = self._card(name)
         try:
             source = self._catalogue.folder(card.id)
         except ModelMissing:
