@@ -16,6 +16,7 @@ from studio.engines.sketch.drums import play_drums, play_percussion, play_pitche
 from studio.engines.sketch.grooves import Groove, groove_named
 from studio.engines.sketch.melody import play_melody
 from studio.engines.sketch.score import Note, Part, Score
+from studio.engines.sketch.silence import without_dead_silence
 from studio.engines.sketch.stage import Stage
 from studio.engines.sketch.timeline import Bar, Dice, bars_of, pulses_of
 
@@ -39,6 +40,7 @@ def compose(plan: SongPlan, *, seed: int) -> Score:
         final = stage.final_tick if part.instrument_id in last_players else None
         part.notes = _ready(_play(stage, part, mine, parts, playing, final), stage)
     parts = [part for part in parts if part.notes]
+    without_dead_silence(stage, parts, playing)
     return Score(
         parts=parts,
         key=plan.key.value,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -224,6 +225,24 @@ def test_odd_plans_are_played_all_the_same(odd, make_plan):
     assert score.parts and all(part.notes for part in score.parts)
     end = plan.seconds.value / score.seconds_per_tick + 1
     assert all(0 <= n.start_tick < n.end_tick <= end for part in score.parts for n in part.notes)
+
+
+@pytest.mark.parametrize(
+    ("groove", "band"),
+    [("ambient_free", ["drum_kit"]), ("jazz_swing", ["piano"]), ("orchestral", ["orchestral_kit"]), ("reggae_one_drop", ["finger_bass"]),
+     ("ambient_free", ["pizzicato"])],
+)  # fmt: skip
+def test_however_few_play_it_is_never_silent_for_a_second(groove, band, make_plan):
+    plan = make_plan(groove=groove, instruments=band, tempo_bpm=60.0, form=(("quiet", 8, 0.1),))
+    score = compose(plan, seed=1)
+    starts = sorted(n.start_tick * score.seconds_per_tick for part in score.parts for n in part.notes)
+    ends = sorted(n.end_tick * score.seconds_per_tick for part in score.parts for n in part.notes)
+    if band in (["piano"], ["finger_bass"]):
+        holes = [s - max((e for e in ends if e <= s), default=0.0) for s in starts]
+    else:
+        holes = [b - a for a, b in pairwise(starts)]  # strokes: what counts is how soon the next one comes
+    assert max(holes) <= 1.0 + 0.05
+    assert foreign_notes(score, plan) == []
 
 
 def test_an_unknown_groove_is_guessed_from_its_words(make_plan):

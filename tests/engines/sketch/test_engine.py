@@ -106,7 +106,7 @@ def test_the_first_sound_comes_before_the_rest_is_made(engine, make_plan):
     began = time.perf_counter()
     made = play(engine, plan, ears=ears)
     assert not made.complete and made.clip.seconds < 5 < plan.seconds.value
-    assert ears.first < 10, "even on a busy machine, not the minutes a whole song takes"
+    assert ears.first < 60, "even on a busy machine, not the minutes a whole song takes"
 
 
 def test_stopping_keeps_the_seconds_already_made(engine, make_plan):
