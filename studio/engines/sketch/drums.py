@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio.engines.sketch.grooves import Lanes, lanes_of
+from studio.engines.sketch.grooves import Lanes, lanes_of, steps_of
 from studio.engines.sketch.score import Note
-from studio.engines.sketch.stage import Feel, Stage, Step
+from studio.engines.sketch.stage import Feel, Stage, Step, in_range
 from studio.engines.sketch.timeline import Bar, pulses_of
 
 # General MIDI's percussion keys.
@@ -99,9 +99,6 @@ def play_pitched_percussion(
     patterns = ("X... .... .... ....", "X... .... x... ..xx", "X..x ..x. X..x ..xx")
     if stage.is_triplet:
         patterns = ("X.. ... ... ...", "X.. ... x.. x.x", "X.x ..x X.. xxx")
-    from studio.engines.sketch.grooves import steps_of
-    from studio.engines.sketch.stage import in_range
-
     notes: list[Note] = []
     for bar in bars:
         steps = stage.lay(steps_of(stage.choose(patterns, bar.energy)), bar, bar_number=0)

@@ -9,7 +9,6 @@ import hashlib
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -82,13 +81,6 @@ def _synth_of(data: bytes) -> tuple[Any, int]:
 
     synth = tinysoundfont.Synth(gain=-6.0, samplerate=SAMPLE_RATE_HZ)
     return synth, synth.sfload(data, max_voices=96)
-
-
-@cache
-def _warm() -> bool:
-    import tinysoundfont  # noqa: F401 - the first import, off the first block's time
-
-    return True
 
 
 class SoundFontVoice:
