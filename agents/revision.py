@@ -50,6 +50,7 @@ _FIELDS = {
     "chords": "the chords", "instruments": "the instruments", "name": "the name", "prompt": "the prompt", "genre": "the genre",
     "moods": "the moods", "groove": "the groove", "negative_prompt": "the negative prompt", "sections": "the sections",
     "references": "the references", "version": "the version", "notes": "the notes",
+    "morph_bars": "the bars of morphing",
 }  # fmt: skip
 
 
@@ -173,6 +174,8 @@ def _changed_sections(old: list[dict[str, Any]], edited: Any) -> list[dict[str, 
         for name in _SECTION_DECIDED:
             if name in section:
                 kept[name] = _changed(kept[name], section[name], name)
+        if "morph_bars" in section:
+            kept["morph_bars"] = _bare(section["morph_bars"])
         sections.append(kept)
     return sections
 

@@ -56,6 +56,7 @@ class Section(BaseModel):
 
     energy: 0 to 1. chords: symbols, one a bar, repeated when fewer than bars. instruments: identifiers out of
     agents/knowledge/instruments.json that play here. prompt: what a text-to-music model is told for this stretch.
+    morph_bars: over how many bars before this section its prompt takes over from the last one's; 0 turns at the bar line.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -66,6 +67,7 @@ class Section(BaseModel):
     prompt: Decided[Line]
     chords: Decided[list[str]]
     instruments: Decided[list[str]]
+    morph_bars: Annotated[int, Field(ge=0, le=16)] = 0
 
     @field_validator("chords")
     @classmethod

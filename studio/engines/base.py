@@ -14,7 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.types import SongPlan
 from audio.clip import Clip
+from studio.engines.edits import Continue, Edit, Repaint, Source, Vary
 from studio.engines.steering import AdapterUse, Steering
+
+__all__ = [
+    "Cancelled", "Capabilities", "Continue", "Edit", "Editor", "Engine", "EngineError", "Listener", "ModelMissing",
+    "Rendering", "Repaint", "Sampling", "Source", "Tier", "Vary",
+]  # fmt: skip
 
 Tier = Literal["built-in", "full"]
 
@@ -33,7 +39,10 @@ class Cancelled(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine is and can do. `licence` is the one its sound comes under ("" when the user owns it freely)."""
+    """What an engine is and can do. `licence` is the one its sound comes under ("" when the user owns it freely).
+
+    edits: the kinds of Edit it does ("continue", "repaint", "vary"). makes_candidates: several takes in one pass.
+    """
 
     name: str
     label: str
@@ -46,13 +55,16 @@ class Capabilities:
     makes_tokens: bool
     licence: str = ""
     uses_sampling: bool = False
+    edits: frozenset[str] = frozenset()
+    makes_candidates: bool = False
 
 
 class Sampling(BaseModel):
     """How a take is drawn. The sketch engine reads only the seed; top_k 0 and top_p 0 mean off.
 
     steering: a melody, chords, blended prompts or layers beside the plan's own words. adapters: LoRA adapters worn
-    by the model, by name. An engine that cannot do one of them says so.
+    by the model, by name. An engine that cannot do one of them says so. candidates: takes drawn in one pass, best first.
+    true_tempo: measure the take's tempo and stretch it by up to 4 % to the plan's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +76,8 @@ class Sampling(BaseModel):
     guidance: float = Field(default=3.0, ge=1.0, le=15.0)
     steering: Steering | None = None
     adapters: tuple[AdapterUse, ...] = ()
+    candidates: int = Field(default=1, ge=1, le=8)
+    true_tempo: bool = True
 
 
 class Listener:
@@ -90,7 +104,8 @@ class Rendering:
     clip: the whole sound. stems: part name to clip, same shape as `clip`, summing to it within -60 dB (empty when
     the engine makes none). midi: a Standard MIDI file's bytes, exact, or None. tokens: int, (codebooks, frames), or
     None. complete: False when the user stopped it; everything then covers the part that exists. identity: what is
-    needed to make the same bytes again (engine version, weights and their hash, soundfont, device, dtype).
+    needed to make the same bytes again (engine version, weights and their hash, soundfont, device, dtype). others: the
+    further candidates or variations made in the same pass, best first, each without others of its own.
     """
 
     clip: Clip
@@ -99,6 +114,7 @@ class Rendering:
     midi: bytes | None = None
     tokens: np.ndarray | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
+    others: tuple[Rendering, ...] = ()
 
 
 class Engine(Protocol):
@@ -116,4 +132,15 @@ class Engine(Protocol):
 
     def unload(self) -> None:
         """Give back memory; the next generate loads again."""
+        ...
+
+
+class Editor(Engine, Protocol):
+    """An engine whose capabilities name edits."""
+
+    def edit(self, edit: Edit, source: Source, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        """Do one of the edits; `plan` is the whole result's.
+
+        The rest as `Engine.generate`. When stopped, the sound so far is returned, the kept part before it.
+        """
         ...
