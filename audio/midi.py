@@ -1,14 +1,28 @@
 """Standard MIDI files out of notes on a grid of ticks.
 
-Knows nothing of plans or grooves; reading back is symusic's own.
+Knows nothing of plans or grooves; reading back is mido's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
+from itertools import cycle
 from typing import Any
+
+DRUM_CHANNEL = 9  # counted from 0; what people call channel 10
+# Key signatures by their sharps, -7 to 7.
+_FIFTHS_MAJOR = dict(
+    zip(range(-7, 8), ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"], strict=True)
+)
+_FIFTHS_MINOR = dict(
+    zip(
+        range(-7, 8),
+        ["Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m"],
+        strict=True,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +51,48 @@ def midi_file(
     quarters_a_minute: quarter notes a minute, which is what MIDI counts, whatever beat is felt. sharps: -7 to 7 of the
     key signature, negative for flats.
     """
-    library: Any = import_module("symusic")  # its stubs tie every list to one of three clocks
-    score = library.Score(ticks_per_quarter)
-    score.tempos.append(library.Tempo(0, quarters_a_minute))
-    score.time_signatures.append(library.TimeSignature(0, beats, unit))
-    score.key_signatures.append(library.KeySignature(0, sharps, int(is_minor)))
-    for tick, text in markers:
-        score.markers.append(library.TextMeta(tick, text))
+    import mido
+
+    fifths = _FIFTHS_MINOR if is_minor else _FIFTHS_MAJOR
+    head = [
+        (0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(quarters_a_minute))),
+        (0, mido.MetaMessage("time_signature", numerator=beats, denominator=unit)),
+        (0, mido.MetaMessage("key_signature", key=fifths[sharps])),
+        *((tick, mido.MetaMessage("marker", text=_latin(text))) for tick, text in markers),
+    ]
+    file = mido.MidiFile(type=1, ticks_per_beat=ticks_per_quarter)
+    file.tracks.append(_timed(mido, head))
+    channels = cycle(channel for channel in range(16) if channel != DRUM_CHANNEL)
     for track in tracks:
-        made = library.Track(track.name, track.program, track.is_drums)
-        for start, end, pitch, velocity in track.notes:
-            made.notes.append(library.Note(start, end - start, pitch, velocity))
-        score.tracks.append(made)
-    return bytes(score.dumps_midi())
+        channel = DRUM_CHANNEL if track.is_drums else next(channels)
+        file.tracks.append(_timed(mido, _messages(mido, track, channel)))
+    written = io.BytesIO()
+    file.save(file=written)
+    return written.getvalue()
+
+
+def _messages(mido: Any, track: MidiTrack, channel: int) -> list[tuple[int, Any]]:
+    """A track's messages at absolute ticks; where one note ends as another begins, the end comes first."""
+    messages = [
+        (0, mido.MetaMessage("track_name", name=_latin(track.name))),
+        (0, mido.Message("program_change", channel=channel, program=track.program)),
+    ]
+    for start, end, pitch, velocity in track.notes:
+        messages.append((start, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
+        messages.append((end, mido.Message("note_off", channel=channel, note=pitch, velocity=0)))
+    rank = {"track_name": 0, "program_change": 0, "note_off": 1, "note_on": 2}
+    return sorted(messages, key=lambda timed: (timed[0], rank[timed[1].type]))
+
+
+def _timed(mido: Any, messages: Iterable[tuple[int, Any]]) -> Any:
+    """A track whose messages say how long after the one before they come, as files want it."""
+    track, now = mido.MidiTrack(), 0
+    for tick, message in sorted(messages, key=lambda timed: timed[0]):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track
+
+
+def _latin(text: str) -> str:
+    """A text as the format's own character set can hold it."""
+    return text.encode("latin-1", "replace").decode("latin-1")
