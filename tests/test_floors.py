@@ -19,6 +19,8 @@ HEAVY = {
     "huggingface_hub", "sklearn", "scipy",
 }  # fmt: skip
 
+COMPILED = {"kernel.py", "products.py", "vectors.py"}  # numba's own code, which is itself imported only when needed
+
 
 def sources() -> list[Path]:
     return [ROOT / "app.py", *(p for floor in FLOORS[:-1] for p in sorted((ROOT / floor).rglob("*.py")))]
@@ -66,7 +68,8 @@ def test_only_the_page_knows_gradio(path: Path) -> None:
 @pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
 def test_heavy_imports_wait_until_they_are_needed(path: Path) -> None:
     at_import = {name.split(".")[0] for name in imports(ast.parse(path.read_text()), everywhere=False)}
-    assert not at_import & HEAVY
+    allowed = {"numba"} if path.name in COMPILED else set()
+    assert not at_import & HEAVY - allowed
 
 
 def test_building_the_page_loads_nothing_heavy() -> None:

@@ -1,0 +1,188 @@
+"""Decoding on 8- or 4-bit weights with the compiled kernel: what the CPU plays on.
+
+Holds the memory of what was heard, hands columns of codes to the kernel's threads and brings back logits. Rows without
+anything to listen to (guidance's empty row) skip the cross-attention, which is exact. Knows nothing of sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from studio.engines.musicgen.weights_cache import MATRICES, Packed, padded
+
+if TYPE_CHECKING:
+    import torch
+
+    from studio.engines.musicgen.decode import Conditioning
+
+MOST_THREADS = 16
+
+
+class NativeRuntime:
+    """Plays one take at a time; `begin` starts the next."""
+
+    name = "native"
+
+    def __init__(self, packed: Packed, *, threads: int | None = None) -> None:
+        """threads: None for as many as torch uses, which is one a core."""
+        import torch
+
+        self._packed = packed
+        self._threads = min(threads or torch.get_num_threads(), MOST_THREADS)
+        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="musicgen")
+        self._weights = _weights(packed)
+        self._desk: Any = None
+        self._rows = self._heard = self._room = 0
+        self.precision = "int8" if packed.bits == 8 else "int4-draft"
+
+    def begin(self, conditioning: Conditioning, *, steps: int) -> None:
+        """Forget what was heard and listen to new words; see `Runtime.begin`."""
+        states = conditioning.states.detach().float().cpu().numpy()
+        self._rows, tokens, width = states.shape
+        is_prefixed = conditioning.mask is None
+        room = steps + (tokens if is_prefixed else 0)
+        self._memory = _memory(self._packed, rows=self._rows, room=room)
+        self._positions = _positions(room, width)
+        self._heard, self._room = 0, room
+        masks = np.zeros((self._rows, tokens)) if conditioning.mask is None else conditioning.mask.cpu().numpy()
+        self._words = masks.sum(axis=1).astype(np.int64)
+        self._words *= states.any(axis=(1, 2))  # zeros have no keys, values or part in what is heard
+        self._text = _memory(self._packed, rows=self._rows, room=max(16, tokens))
+        self._desk = _desk(self._packed, threads=self._threads, rows=self._rows, room=max(room, tokens))
+        for row in range(self._rows):
+            if self._words[row]:
+                self._hear_words(row, states[row][masks[row] > 0])
+        self._prefix = states if is_prefixed else None
+
+    def feed(self, columns: torch.Tensor, *, told: int = 1) -> torch.Tensor:
+        """Hear columns of codes and say what may follow; see `Runtime.feed`."""
+        import torch
+
+        codes = columns.numpy().reshape(-1, self._packed.codebooks, columns.shape[-1])
+        codes = np.broadcast_to(codes, (self._rows, *codes.shape[1:])).transpose(2, 0, 1)
+        shelves = np.arange(self._packed.codebooks) * self._packed.embedded
+        inputs = self._packed.arrays["embeddings"][codes + shelves].sum(axis=2)
+        if self._prefix is not None:
+            inputs = np.concatenate([self._prefix.transpose(1, 0, 2), inputs])
+            self._prefix = None
+        quiet, at_once, said = len(inputs) - told, max(1, len(self._desk.stream) // self._rows), []
+        for start in range(0, len(inputs), at_once):
+            chunk = inputs[start : start + at_once]
+            wanted = min(len(chunk), max(0, start + len(chunk) - quiet))
+            said.append(self._run(chunk, told=wanted))
+        logits = np.concatenate(said)[..., : self._packed.codebooks * self._packed.codes]
+        shaped = logits.reshape(told, self._rows, self._packed.codebooks, self._packed.codes).swapaxes(0, 1)
+        return torch.from_numpy(np.ascontiguousarray(shaped))
+
+    def _run(self, inputs: np.ndarray, *, told: int) -> np.ndarray:
+        """Columns (columns, rows, width) through the decoder; logits of the last `told`, (told * rows, logits)."""
+        from studio.engines.musicgen import kernel
+
+        columns, rows, width = inputs.shape
+        if self._heard + columns > self._room:
+            raise ValueError(f"room for {self._room} steps, {self._heard + columns} asked")
+        places = np.arange(self._heard, self._heard + columns)
+        desk, count = self._desk, columns * rows
+        desk.stream[:count, :width] = (inputs + self._positions[places, None]).reshape(count, width)
+        rows_of = np.tile(np.arange(rows), columns)
+        feed = kernel.Feed(
+            row=rows_of,
+            at=np.repeat(places, rows),
+            everyone=np.arange(count),
+            listening=np.flatnonzero(self._words[rows_of]),
+            told=np.arange(count - told * rows, count),
+            words=self._words,
+        )
+        self._together(kernel.forward, self._memory, self._text, feed)
+        self._heard += columns
+        return np.array(desk.logits[: told * rows])
+
+    def _hear_words(self, row: int, states: np.ndarray) -> None:
+        """Keep the keys and values of one row's words (tokens, width)."""
+        from studio.engines.musicgen import kernel
+
+        filled = np.zeros((len(states), padded(states.shape[1])), np.float32)
+        filled[:, : states.shape[1]] = states
+        for start in range(0, len(filled), kernel.MOST_INPUTS):
+            some = filled[start : start + kernel.MOST_INPUTS]
+            self._together(kernel.listen, self._text, row, start, some)
+
+    def _together(self, work: Callable[..., int], *arguments: Any) -> None:
+        """Run compiled work on all threads, this one the first of them."""
+        from studio.engines.musicgen.kernel import Seat
+
+        self._desk.barrier[:] = 0
+        given = (self._weights, *arguments, self._desk)
+        others = [self._pool.submit(work, *given, Seat(thread, self._threads)) for thread in range(1, self._threads)]
+        work(*given, Seat(0, self._threads))
+        for other in others:
+            other.result()
+
+
+def _weights(packed: Packed) -> Any:
+    """The packed arrays as addresses for the kernel."""
+    from studio.engines.musicgen import kernel
+
+    def address(name: str) -> list[int]:
+        arrays = packed.arrays.get(name), packed.arrays.get(f"{name}.scales")
+        return [0 if array is None else array.ctypes.data for array in arrays]
+
+    places = np.zeros((packed.layers + 1, len(MATRICES), 2), np.int64)
+    for layer in range(packed.layers):
+        places[layer] = [address(f"layers.{layer}.{name}") for name in MATRICES]
+    places[packed.layers, 0] = address("heads")
+    return kernel.Weights(
+        places=places,
+        norms=np.ascontiguousarray(packed.arrays["norms"]),
+        layers=packed.layers,
+        width=packed.width,
+        heads=packed.heads,
+        inner=packed.inner,
+        logits=padded(packed.codebooks * packed.codes),
+        bits=packed.bits,
+    )
+
+
+def _memory(packed: Packed, *, rows: int, room: int) -> Any:
+    """Empty memory for that many rows and positions."""
+    from studio.engines.musicgen import kernel
+
+    room, span = -(-room // 16) * 16, packed.width // packed.heads
+    shape = (packed.layers, rows, packed.heads)
+    return kernel.Memory(
+        keys=np.full((*shape, room // 16, -(-span // 4), 16, 4), 128, np.uint8),
+        values=np.zeros((*shape, -(-span // 16), room, 16), np.int8),
+        key_scales=np.zeros((*shape, room), np.float32),
+        value_scales=np.zeros((*shape, room), np.float32),
+    )
+
+
+def _desk(packed: Packed, *, threads: int, rows: int, room: int) -> Any:
+    from studio.engines.musicgen import kernel
+
+    rows, width = max(rows, kernel.MOST_INPUTS), padded(packed.width)
+    wide = max(padded(3 * packed.width), padded(packed.inner))
+    return kernel.Desk(
+        stream=np.zeros((rows, width), np.float32),
+        wide=np.zeros((rows, wide), np.float32),
+        attended=np.zeros((rows, width), np.float32),
+        made=np.zeros((rows, width), np.float32),
+        logits=np.zeros((rows, padded(packed.codebooks * packed.codes)), np.float32),
+        barrier=np.zeros(16, np.int64),
+        normed=np.zeros((threads, rows, wide), np.float32),
+        bytes=np.zeros((threads, rows * wide), np.int8),
+        scales=np.zeros((threads, rows * wide // 64), np.float32),
+        sums=np.zeros((threads, rows * wide // 64), np.int32),
+        scores=np.zeros((threads, -(-room // 16) * 16 + 16), np.float32),
+    )
+
+
+def _positions(room: int, width: int) -> np.ndarray:
+    """The decoder's sinusoidal positions (room, width)."""
+    from transformers.models.musicgen.modeling_musicgen import MusicgenSinusoidalPositionalEmbedding
+
+    return np.asarray(MusicgenSinusoidalPositionalEmbedding.get_embedding(room, width).numpy())
