@@ -16,8 +16,11 @@ import numpy as np
 from agents.types import SongPlan
 from audio.clip import Clip
 from studio.engines.base import Cancelled, Capabilities, EngineError, Listener, Rendering, Sampling
-from studio.engines.musicgen import codec, decode
+from studio.engines.musicgen import codec, decode, layers
+from studio.engines.musicgen.adapters import Shelf, Wardrobe
+from studio.engines.musicgen.blend import Prompt
 from studio.engines.musicgen.checkpoint import inspect
+from studio.engines.musicgen.ears import Ears, Sounds, no_sounds
 
 if TYPE_CHECKING:
     from studio.engines.musicgen.load import Loaded
@@ -42,10 +45,17 @@ class MusicGenEngine:
         dtype: str | None = None,
         channels: int = 1,
         licence: str = LICENCE,
+        sounds: Sounds = no_sounds,
+        adapters: Path | None = None,
     ) -> None:
-        """source: the checkpoint's folder. dtype: None for the device's own. channels: 2 for a stereo model."""
+        """source: the checkpoint's folder. dtype: None for the device's own. channels: 2 for a stereo model.
+
+        sounds: gives the melodies that steering names. adapters: the folder of LoRA adapters, or None for none.
+        """
         self._source, self._device, self._dtype = source, device, dtype
+        self._sounds, self._shelf = sounds, Shelf(adapters or source / "adapters")
         self._loaded: Loaded | None = None
+        self._wardrobe: Wardrobe | None = None
         self._capabilities = Capabilities(
             name=name,
             label=label,
@@ -73,8 +83,14 @@ class MusicGenEngine:
 
         Lasts round(seconds * 32,000) samples exactly. When stopped, what is complete is returned: its sound equals
         the whole take's but for the last 80 ms, which no longer hear what would have followed. The same seed gives
-        the same codes on the same machine. Raises ModelMissing, Cancelled, or EngineError past 30 s.
+        the same codes on the same machine. Raises ModelMissing, Cancelled, or EngineError past 30 s, or for steering
+        and adapters that this model cannot follow.
         """
+        if sampling.steering is not None and sampling.steering.layers:
+            return layers.render(plan, sampling, listener, self._generate)
+        return self._generate(plan, sampling, listener)
+
+    def _generate(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         seconds = plan.seconds.value
         if seconds > WINDOW_SECONDS:
             raise EngineError(
@@ -84,7 +100,9 @@ class MusicGenEngine:
         loaded = self._load(listener)
         if listener.cancelled():
             raise Cancelled("Stopped before any sound was made.")
-        conditioning = _listen(loaded, plan, guided=sampling.guidance > 1.0)
+        ears = Ears(loaded, plan, sampling, self._sounds)
+        wardrobe = self._dress(loaded, sampling, listener)
+        heard = ears.listen([Prompt(plan.prompt.value)])
         channels = loaded.checkpoint.channels
         player = codec.StreamingCodec(loaded.model.audio_encoder, channels=channels)
         samples = round(seconds * SAMPLE_RATE_HZ)
@@ -92,11 +110,12 @@ class MusicGenEngine:
         listener.started(sample_rate_hz=SAMPLE_RATE_HZ, channels=channels, frames=samples)
         drawn = decode.codes(
             loaded.model,
-            conditioning,
+            heard.conditioning,
             frames=frames,
             choice=_choice(sampling),
             seed=sampling.seed,
             cancelled=listener.cancelled,
+            combine=heard.combine,
         )
         tokens, sound = _play(drawn, player, frames=frames, samples=samples, listener=listener)
         if not tokens.shape[1]:
@@ -105,7 +124,7 @@ class MusicGenEngine:
             clip=Clip(sound, SAMPLE_RATE_HZ),
             complete=tokens.shape[1] == frames,
             tokens=tokens,
-            identity=self._identity(loaded),
+            identity=self._identity(loaded) | ears.identity() | {"adapters": wardrobe.identity},
         )
 
     def unload(self) -> None:
@@ -113,7 +132,7 @@ class MusicGenEngine:
         if self._loaded is not None:
             from studio.engines.musicgen.load import free_memory
 
-            self._loaded = None
+            self._loaded = self._wardrobe = None
             free_memory()
 
     def _load(self, listener: Listener) -> Loaded:
@@ -130,6 +149,15 @@ class MusicGenEngine:
             self._loaded = load(checkpoint, device=self._device, dtype=self._dtype)
             listener.progress("loading", 1.0)
         return self._loaded
+
+    def _dress(self, loaded: Loaded, sampling: Sampling, listener: Listener) -> Wardrobe:
+        """Put on this take's adapters, and take off the last one's."""
+        if self._wardrobe is None:
+            self._wardrobe = Wardrobe(loaded)
+        if sampling.adapters:
+            listener.progress("putting on adapters", 0.0)
+        self._wardrobe.wear(sampling.adapters, self._shelf)
+        return self._wardrobe
 
     def _identity(self, loaded: Loaded) -> dict[str, Any]:
         return {
@@ -150,24 +178,6 @@ def _choice(sampling: Sampling) -> decode.Choice:
         top_p=sampling.top_p,
         guidance=sampling.guidance,
     )
-
-
-def _listen(loaded: Loaded, plan: SongPlan, *, guided: bool) -> decode.Conditioning:
-    """The plan's words as the decoder hears them; a negative prompt needs guidance to be heard."""
-    ids, mask = _tokenize(loaded, plan.prompt.value)
-    negative = plan.negative_prompt.value
-    if not (guided and negative):
-        return decode.condition(loaded.model, ids, mask, guided=guided)
-    negative_ids, negative_mask = _tokenize(loaded, negative)
-    return decode.condition(
-        loaded.model, ids, mask, guided=True, negative_ids=negative_ids, negative_mask=negative_mask
-    )
-
-
-def _tokenize(loaded: Loaded, words: str) -> tuple[Any, Any]:
-    # `verbose` would warn of more than 512 tokens, of which T5's relative positions know nothing.
-    tokens = loaded.tokenizer([words], return_tensors="pt", verbose=False)
-    return tokens["input_ids"].to(loaded.device), tokens["attention_mask"].to(loaded.device)
 
 
 def _play(
