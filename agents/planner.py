@@ -3,7 +3,8 @@
 Everything the floors above need of the planning agents, gathered; knows nothing itself.
 """
 
-from agents.prompt_agent import describe, read_brief
+from agents.prompt_agent import describe
+from agents.reading_brief import read_brief
 from agents.revision import apply_edits, make_brief, revise
 from agents.structure_agent import plan_from_brief, plan_song
 from agents.types import BriefError, EmptyBrief, PlanError

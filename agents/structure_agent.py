@@ -14,7 +14,8 @@ from agents.arranging import cast_song, voices_by_section
 from agents.chord_charts import chart_sections, choose_key
 from agents.knowledge import Genre
 from agents.layout import Part, fit_length, lay_out
-from agents.prompt_agent import PROMPT_CHARACTERS, describe, read_brief
+from agents.prompt_agent import PROMPT_CHARACTERS, describe
+from agents.reading_brief import read_brief
 from agents.titles import title_for
 from agents.types import Brief, Decided, Section, SongPlan
 from agents.wishes import Wishes
