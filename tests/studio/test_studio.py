@@ -210,7 +210,7 @@ def test_a_folder_that_cannot_be_used_is_said(tmp_path: Path) -> None:
 
 def test_an_engine_that_is_not_there_is_said_by_name(data_dir: Path) -> None:
     with Studio(Settings()) as studio, pytest.raises(EngineError, match="theremin"):
-        studio.generate(GenerateRequest(engine="theremin"))
+        studio.generate(GenerateRequest(brief=Brief(words="piano"), engine="theremin"))
 
 
 OPENS = """
