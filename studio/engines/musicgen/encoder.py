@@ -43,7 +43,9 @@ def check_sound(clip: Clip, *, what: str) -> None:
     if clip.frames == 0 or not np.isfinite(clip.samples).all():
         raise EngineError(f"{what} holds no readable sound: choose another.")
     if float(np.abs(clip.samples).max()) < SILENCE_PEAK:
-        raise EngineError(f"{what} is silent, so there is nothing to go on from: choose another, or another place in it.")
+        raise EngineError(
+            f"{what} is silent, so there is nothing to go on from: choose another, or another place in it."
+        )
 
 
 def encode(

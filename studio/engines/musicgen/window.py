@@ -98,7 +98,9 @@ class Voice:
         logits = self._feed(heard, grid[..., :steps], told=steps - first_frame)
         sums = torch.zeros(len(codes))
         for candidate in range(len(codes)):
-            made = [heard.combine(logits[candidate, :, told], first_frame + told) for told in range(steps - first_frame)]
+            made = [
+                heard.combine(logits[candidate, :, told], first_frame + told) for told in range(steps - first_frame)
+            ]
             likely = torch.stack(made).log_softmax(-1)
             for book, delay in enumerate(self.late):
                 wanted = codes[candidate, book, first_frame:]
