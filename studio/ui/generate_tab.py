@@ -143,7 +143,7 @@ def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any]]:
                 }
             parts["plan_rows"] = gr.Dataframe(
                 headers=list(PLAN_COLUMNS), datatype=["str", "number", "number", "str", "str", "str"], type="array",
-                column_count=len(PLAN_COLUMNS), interactive=True, wrap=True, show_label=False, elem_id="st-plan-rows",
+                column_count=len(PLAN_COLUMNS), interactive=True, wrap=False, show_label=False, elem_id="st-plan-rows",
                 column_widths=["96px", "64px", "76px", "170px", "230px", "300px"], max_height=330,
             )  # fmt: skip
             gr.HTML(
