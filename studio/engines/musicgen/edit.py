@@ -177,7 +177,7 @@ def _fills(
     wanted = region.end_frame - region.start_frame
     drawn = longform.draw(
         performer.voice,
-        performer.listen_with(sampling),
+        performer.listen,
         within(spans, region.start_frame, region.end_frame, words=edit.words),
         given=tokens[:, : region.start_frame],
         choice=choice_of(sampling),
@@ -209,7 +209,7 @@ def _surprise(
     first_frame = region.end_frame - led.shape[-1]
     spans = longform.spans_of(plan, frames=tokens.shape[1])
     prompts = within(spans, region.end_frame, tokens.shape[1])[0].prompts
-    heard = performer.hear(prompts, first_frame=first_frame, guidance=1.0)
+    heard = performer.listen_plainly(prompts, first_frame)
     return performer.voice.surprise(heard, torch.from_numpy(codes.astype(np.int64)), first_frame=led.shape[-1]).numpy()
 
 

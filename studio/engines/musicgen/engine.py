@@ -1,34 +1,44 @@
-"""The MusicGen engine: a plan's prompt to sound, heard while it is drawn, stopped at any step.
+"""The MusicGen engine: a plan to sound, heard while it is drawn, stopped at any step; and sound edited.
 
-One window of up to 30 seconds. Knows nothing of downloads, of takes, or of who listens.
+Songs of up to ten minutes, window by window. Knows nothing of downloads, of takes, or of who listens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from agents.types import SongPlan
-from audio.clip import Clip
-from studio.engines.base import Cancelled, Capabilities, EngineError, Listener, Rendering, Sampling
-from studio.engines.musicgen import codec, decode, layers
+from agents.types import MAX_SECONDS, SongPlan
+from studio.engines.base import (
+    Cancelled,
+    Capabilities,
+    Continue,
+    Edit,
+    EngineError,
+    Listener,
+    Rendering,
+    Repaint,
+    Sampling,
+    Source,
+)
+from studio.engines.edits import KINDS
+from studio.engines.musicgen import layers, longform
 from studio.engines.musicgen.adapters import Shelf, Wardrobe
-from studio.engines.musicgen.blend import Prompt
 from studio.engines.musicgen.checkpoint import inspect
 from studio.engines.musicgen.ears import Ears, Sounds, no_sounds
+from studio.engines.musicgen.edit import go_on, repaint
+from studio.engines.musicgen.perform import NOTHING, Performer, check_candidates, perform
+from studio.engines.musicgen.variation import vary
+from studio.engines.musicgen.window import Voice
+from studio.engines.steering import Steering
 
 if TYPE_CHECKING:
     from studio.engines.musicgen.load import Loaded
 
 SAMPLE_RATE_HZ = 32_000
-WINDOW_SECONDS = 30.0
-FRAMES_A_CHUNK = 25  # half a second
-FRAMES_A_REPORT = 5
+REREAD_BELOW = 0.5  # closeness under which a melody model hears the take's melody while it varies it
 LICENCE = "CC-BY-NC-4.0"
 
 
@@ -62,12 +72,14 @@ class MusicGenEngine:
             tier="full",
             sample_rate_hz=SAMPLE_RATE_HZ,
             channels=channels,
-            max_seconds=WINDOW_SECONDS,
+            max_seconds=MAX_SECONDS,
             makes_stems=False,
             makes_midi=False,
             makes_tokens=True,
             licence=licence,
             uses_sampling=True,
+            edits=frozenset(KINDS),
+            makes_candidates=True,
         )
 
     @property
@@ -83,47 +95,71 @@ class MusicGenEngine:
 
         Lasts round(seconds * 32,000) samples exactly. When stopped, what is complete is returned: its sound equals
         the whole take's but for the last 80 ms, which no longer hear what would have followed. The same seed gives
-        the same codes on the same machine. Raises ModelMissing, Cancelled, or EngineError past 30 s, or for steering
-        and adapters that this model cannot follow.
+        the same codes on the same machine. Several candidates are drawn in one pass, the first heard.
+        Raises ModelMissing, Cancelled, or EngineError past ten minutes, or for steering and adapters that this
+        model cannot follow.
         """
         if sampling.steering is not None and sampling.steering.layers:
-            return layers.render(plan, sampling, listener, self._generate)
+            return layers.render(plan, sampling.model_copy(update={"candidates": 1}), listener, self._generate)
         return self._generate(plan, sampling, listener)
 
+    def edit(self, edit: Edit, source: Source, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        """Go on from the source, make a region of it anew, or vary it; see `musicgen.edit` and `musicgen.variation`.
+
+        Codes that the source has are kept, never encoded again. Raises as `generate`.
+        """
+        if isinstance(edit, Continue):
+            self._check_length(plan)
+            return go_on(self._performer(plan, sampling, listener), edit, source, plan, sampling, listener)
+        if isinstance(edit, Repaint):
+            return repaint(self._performer(plan, sampling, listener), edit, source, plan, sampling, listener)
+        rereads = edit.closeness < REREAD_BELOW and sampling.steering is None and self._follows_melodies()
+        if rereads:
+            sampling = sampling.model_copy(update={"steering": Steering(melody="the source")})
+        performer = self._performer(plan, sampling, listener, sounds=(lambda name: source.clip) if rereads else None)
+        return vary(performer, edit, source, plan, sampling, listener)
+
     def _generate(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
-        seconds = plan.seconds.value
-        if seconds > WINDOW_SECONDS:
+        self._check_length(plan)
+        check_candidates(sampling, sampling.candidates)
+        performer = self._performer(plan, sampling, listener)
+        samples = round(plan.seconds.value * SAMPLE_RATE_HZ)
+        return perform(
+            performer,
+            longform.spans_of(plan, frames=ceil(samples / performer.hop)),
+            samples=samples,
+            sampling=sampling,
+            listener=listener,
+            dice=longform.dice_for(sampling.seed, sampling.candidates),
+        )
+
+    def _check_length(self, plan: SongPlan) -> None:
+        if plan.seconds.value > self._capabilities.max_seconds:
             raise EngineError(
-                f"MusicGen makes up to {WINDOW_SECONDS:.0f} seconds at a time and the plan lasts {seconds:.0f}: "
-                "make it shorter, or choose the sketch engine."
+                f"MusicGen makes up to {self._capabilities.max_seconds / 60:.0f} minutes at a time and the plan lasts "
+                f"{plan.seconds.value:.0f} s: make it shorter."
             )
+
+    def _follows_melodies(self) -> bool:
+        return inspect(self._source).model_type == "musicgen_melody"
+
+    def _performer(
+        self, plan: SongPlan, sampling: Sampling, listener: Listener, *, sounds: Sounds | None = None
+    ) -> Performer:
+        """The loaded model, its ears open for this take and its adapters on."""
         loaded = self._load(listener)
         if listener.cancelled():
-            raise Cancelled("Stopped before any sound was made.")
-        ears = Ears(loaded, plan, sampling, self._sounds)
+            raise Cancelled(NOTHING)
+        ears = Ears(loaded, plan, sampling, sounds or self._sounds)
         wardrobe = self._dress(loaded, sampling, listener)
-        heard = ears.listen([Prompt(plan.prompt.value)])
-        channels = loaded.checkpoint.channels
-        player = codec.StreamingCodec(loaded.model.audio_encoder, channels=channels)
-        samples = round(seconds * SAMPLE_RATE_HZ)
-        frames = ceil(samples / player.hop)
-        listener.started(sample_rate_hz=SAMPLE_RATE_HZ, channels=channels, frames=samples)
-        drawn = decode.codes(
-            loaded.model,
-            heard.conditioning,
-            frames=frames,
-            choice=_choice(sampling),
-            seed=sampling.seed,
-            cancelled=listener.cancelled,
-            combine=heard.combine,
-        )
-        tokens, sound = _play(drawn, player, frames=frames, samples=samples, listener=listener)
-        if not tokens.shape[1]:
-            raise Cancelled("Stopped before any sound was made.")
-        return Rendering(
-            clip=Clip(sound, SAMPLE_RATE_HZ),
-            complete=tokens.shape[1] == frames,
-            tokens=tokens,
+        plainly = sampling.model_copy(update={"guidance": 1.0})
+        return Performer(
+            loaded=loaded,
+            voice=Voice(loaded.model),
+            listen=ears.listen,
+            listen_plainly=lambda words, first: Ears(loaded, plan, plainly, sounds or self._sounds).listen(
+                words, first
+            ),
             identity=self._identity(loaded) | ears.identity() | {"adapters": wardrobe.identity},
         )
 
@@ -169,47 +205,3 @@ class MusicGenEngine:
             "torch": version("torch"),
             "transformers": version("transformers"),
         }
-
-
-def _choice(sampling: Sampling) -> decode.Choice:
-    return decode.Choice(
-        temperature=sampling.temperature,
-        top_k=sampling.top_k,
-        top_p=sampling.top_p,
-        guidance=sampling.guidance,
-    )
-
-
-def _play(
-    drawn: Iterator[Any], player: codec.StreamingCodec, *, frames: int, samples: int, listener: Listener
-) -> tuple[np.ndarray, np.ndarray]:
-    """Decode frames as they are drawn; returns all codes (codebooks, frames) and all sound (channels, samples)."""
-    codes: list[np.ndarray] = []
-    pieces: list[np.ndarray] = []
-    decoded = heard = 0
-
-    def hear(*, last: bool) -> None:
-        nonlocal decoded, heard
-        fresh = np.stack(codes, axis=1)[:, decoded:]
-        decoded = len(codes)
-        sound = _safe(player.push(fresh, last=last)[:, : samples - heard])
-        if sound.shape[1]:
-            pieces.append(sound)
-            heard += sound.shape[1]
-            listener.heard(Clip(sound, SAMPLE_RATE_HZ))
-
-    for frame in drawn:
-        codes.append(frame.numpy().astype(np.int16))
-        if len(codes) % FRAMES_A_REPORT == 0:
-            listener.progress("composing", len(codes) / frames)
-        if len(codes) - decoded == FRAMES_A_CHUNK:
-            hear(last=False)
-    if not codes:
-        return np.zeros((0, 0), np.int16), np.zeros((1, 0), np.float32)
-    hear(last=True)
-    return np.stack(codes, axis=1), np.concatenate(pieces, axis=1)
-
-
-def _safe(sound: np.ndarray) -> np.ndarray:
-    """No number that is none, nothing beyond full scale; otherwise as the model made it."""
-    return np.nan_to_num(sound, nan=0.0, posinf=1.0, neginf=-1.0).clip(-1.0, 1.0).astype(np.float32)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from audio.clip import Clip
 from studio.engines.base import Cancelled, EngineError, Listener, Rendering, Sampling
 from studio.engines.edits import Source
 from studio.engines.musicgen import decode, encoder, longform
-from studio.engines.musicgen.blend import Blend, Prompt
+from studio.engines.musicgen.blend import Prompt
 from studio.engines.musicgen.longform import Span
 from studio.engines.musicgen.sound import GrowingTake
 from studio.engines.musicgen.window import WINDOW_FRAMES, Voice
@@ -28,19 +28,18 @@ if TYPE_CHECKING:
 NOTHING = "Stopped before any sound was made."
 
 
-class Hear(Protocol):
-    """Encodes prompts, whose keyframes count from the song's start, for a window that begins at first_frame."""
-
-    def __call__(self, prompts: Sequence[Prompt], *, first_frame: int, guidance: float) -> Blend: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Performer:
-    """All that drawing needs. identity: what made the take, to be kept with it."""
+    """All that drawing needs.
+
+    listen: hears prompts as the user wants them guided; listen_plainly: without guidance, to judge what is there.
+    identity: what made the take, to be kept with it.
+    """
 
     loaded: Loaded
     voice: Voice
-    hear: Hear
+    listen: longform.Listen
+    listen_plainly: longform.Listen
     identity: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -58,10 +57,6 @@ class Performer:
     @property
     def hop(self) -> int:
         return int(np.prod(self.codec.config.upsampling_ratios))
-
-    def listen_with(self, sampling: Sampling) -> longform.Listen:
-        """How the windows hear prompts, guided as the user asked."""
-        return lambda prompts, first_frame: self.hear(prompts, first_frame=first_frame, guidance=sampling.guidance)
 
     def growing(self, listener: Listener, *, samples: int, **begun: Any) -> GrowingTake:
         """An empty take of that many samples; `begun` as in GrowingTake."""
@@ -131,7 +126,7 @@ def perform(
     ]
     left = takes[0].frames - (0 if given is None else given.shape[1])
     drawn = longform.draw(
-        performer.voice, performer.listen_with(sampling), spans, given=given, choice=choice_of(sampling), dice=dice,
+        performer.voice, performer.listen, spans, given=given, choice=choice_of(sampling), dice=dice,
         cancelled=listener.cancelled, context_frames=room_for_context(left) if given is not None else longform.CONTEXT_FRAMES,
     )  # fmt: skip
     for frame in drawn:

@@ -56,7 +56,7 @@ def vary(
             _add(takes, mixture[..., frame])
         at = min(start, frames)
         fresh = longform.draw(
-            performer.voice, performer.listen_with(sampling), within(spans, start, min(end, frames)),
+            performer.voice, performer.listen, within(spans, start, min(end, frames)),
             given=mixture[..., :at], choice=choice_of(sampling), dice=dice, cancelled=listener.cancelled,
             context_frames=room_for_context(end - start),
         )  # fmt: skip

@@ -156,11 +156,6 @@ def test_a_take_says_what_made_it(mono: MusicGenEngine, checkpoint_folder: Calla
     assert mono.capabilities.licence == "CC-BY-NC-4.0" and mono.capabilities.tier == "full"
 
 
-def test_a_longer_plan_than_the_window_is_refused_in_a_sentence(mono: MusicGenEngine) -> None:
-    with pytest.raises(EngineError, match=r"up to 30 seconds.*sketch engine"):
-        mono.generate(make_plan(seconds=31.0), Sampling(), Listener())
-
-
 def test_unloading_gives_the_model_back_and_the_next_take_is_the_same(
     checkpoint_folder: Callable[[str], Path],
 ) -> None:
