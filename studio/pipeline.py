@@ -15,6 +15,7 @@ from studio.engines.base import Cancelled, Engine, EngineError, Listener, ModelM
 from studio.engines.musicgen.engine import MusicGenEngine
 from studio.models import Catalogue, ModelCard, ModelError, missing_sentence
 from studio.settings import Settings
+from studio.sounds import SoundStore
 
 SKETCH = "sketch"
 ASK_SECONDS = 0.2
@@ -41,6 +42,7 @@ class Pipeline:
         self._catalogue = catalogue
         self._sketch: Engine | None = None
         self._musicgen: dict[str, MusicGenEngine] = {}
+        self.sounds = SoundStore(settings.sounds_dir, takes_dir=settings.takes_dir, bin_dir=settings.bin_dir)
         self._playing = threading.Lock()
         self._making = threading.Lock()
         self.default = self._default()
@@ -76,6 +78,8 @@ class Pipeline:
         when the device's memory does not suffice, EngineError, and the memory is given back.
         """
         self.engine(name)
+        if name == SKETCH:
+            _check_sketch_follows(sampling)
         self._wait(listener)
         try:
             engine = self.engine(name)
@@ -130,6 +134,8 @@ class Pipeline:
                 device=self._settings.device,
                 channels=card.channels,
                 licence=card.licence,
+                sounds=self.sounds.get,
+                adapters=self._settings.adapters_dir,
             )
         return self._musicgen[card.id]
 
@@ -157,3 +163,18 @@ class Pipeline:
                 if not is_out_of_memory(error):
                     raise
             return None
+
+
+def _check_sketch_follows(sampling: Sampling) -> None:
+    """Raise EngineError for steering that has no meaning for composed notes; chords and layers it plays as it is."""
+    steering = sampling.steering
+    if sampling.adapters:
+        raise EngineError("Adapters are worn by MusicGen models; the sketch engine has none: choose MusicGen.")
+    if steering is None:
+        return
+    if steering.melody or steering.prompts:
+        raise EngineError(
+            "The sketch engine composes from the plan and cannot follow a melody or blended prompts: choose MusicGen."
+        )
+    if steering.instruments_in or steering.instruments_out:
+        raise EngineError("The sketch engine plays the plan's instruments: add or remove them in the plan.")

@@ -54,6 +54,21 @@ class Settings(BaseSettings):
         return self.data_dir / "presets"
 
     @property
+    def sounds_dir(self) -> Path:
+        """Hummed and uploaded melodies."""
+        return self.data_dir / "sounds"
+
+    @property
+    def adapters_dir(self) -> Path:
+        """LoRA adapters, one a folder."""
+        return self.data_dir / "adapters"
+
+    @property
+    def audiocraft_dir(self) -> Path:
+        """AudioCraft's own environment, when it is installed."""
+        return self.data_dir / "audiocraft"
+
+    @property
     def history_path(self) -> Path:
         return self.data_dir / "history.sqlite3"
 

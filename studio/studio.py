@@ -131,8 +131,12 @@ class Studio:
     def generate(self, request: GenerateRequest, *, owner: str = "") -> JobView:
         """Queue a take; a guest may have only so many under way.
 
-        Raises as `Jobs.submit`, and the agents' errors for a brief that says nothing: that is refused, not queued.
+        Raises as `Jobs.submit`, the agents' errors for a brief that says nothing (that is refused, not queued), and
+        TakeMissing or NotYours for a melody out of a take that is not the owner's.
         """
+        steering = request.sampling.steering
+        if steering is not None and (steering.melody or "").startswith("take:"):
+            self.entry((steering.melody or "").removeprefix("take:"), owner=owner)
         if request.plan is None:
             from agents.planner import read_brief
 
