@@ -6,7 +6,7 @@ Knows nothing of chords, tempos or words.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from agents import knowledge
 from agents.knowledge import Genre, Role
@@ -94,8 +94,18 @@ def _pick(
     )
 
 
-def voices_by_section(parts: Sequence[Part], cast: Cast, wishes: Wishes, rng: random.Random) -> list[list[str]]:
-    """The instruments that play in each section, entering and leaving with its energy; never an empty section."""
+def voices_by_section(
+    parts: Sequence[Part],
+    cast: Cast,
+    wishes: Wishes,
+    rng: random.Random,
+    *,
+    proposed: Mapping[str, Collection[str]] | None = None,
+) -> list[list[str]]:
+    """The instruments that play in each section, entering and leaving with its energy; never an empty section.
+
+    proposed: who should play, by section name; those asked for stay, and cues are followed all the same.
+    """
     low, high = min(part.energy for part in parts), max(part.energy for part in parts)
     asked = {one for voice in wishes.voices for one in voice.instruments}
     opens_with_beat = rng.random() < 0.5
@@ -108,6 +118,8 @@ def voices_by_section(parts: Sequence[Part], cast: Cast, wishes: Wishes, rng: ra
         playing = [one for one, role in cast.items() if level >= _ENTERS[role] - (0.3 if one in asked else 0.0)]
         if index == 0 and len(parts) > 1 and level < 0.2 and opens_with_beat and high > 0.75:
             playing += [one for one, role in cast.items() if role == "drums" and one not in playing]
+        if proposed and set(cast) & set(proposed.get(part.name, ())):
+            playing = [one for one in cast if one in proposed[part.name] or (one in asked and one in playing)]
         if part.wish and part.wish.voices:
             playing = _as_wished(part, playing, cast, wishes)
         sections.append(playing)

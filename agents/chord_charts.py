@@ -6,7 +6,7 @@ Knows nothing of tempos, voices or words.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agents import knowledge
 from agents.harmony import Key, Mode, chord_of_numeral
@@ -51,16 +51,26 @@ def _mode(wishes: Wishes, genre: Genre, rng: random.Random) -> tuple[Mode, str]:
     return mode, f"usual for {genre.label.lower()}"
 
 
-def chart_sections(parts: Sequence[Part], key: Key, genre: Genre, rng: random.Random) -> list[list[str]]:
-    """Chord symbols for each section; like sections share a progression, verse and chorus differ, the end comes home."""
+def chart_sections(
+    parts: Sequence[Part],
+    key: Key,
+    genre: Genre,
+    rng: random.Random,
+    *,
+    proposed: Mapping[str, Progression] | None = None,
+) -> list[list[str]]:
+    """Chord symbols for each section; like sections share a progression, verse and chorus differ, the end comes home.
+
+    proposed: progressions to use, by section name.
+    """
     available = [one for one in genre.progressions if one.mode == key.mode]
     available += [one for one in knowledge.progressions()[key.mode] if len(available) < 2 and one not in available]
-    chosen: dict[str, Progression] = {}
+    chosen: dict[str, Progression] = dict(proposed or {})
     names = {part.name for part in parts}
     charts: list[list[str]] = []
     for part in parts:
         source = _RELATED.get(part.name, part.name)
-        source = source if source in names else part.name
+        source = source if source in names and part.name not in chosen else part.name
         if source not in chosen:
             bars = max(
                 other.bars for other in parts if _RELATED.get(other.name, other.name) == source or other.name == source

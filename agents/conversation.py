@@ -101,7 +101,7 @@ def converse(
             wrong = str(error)
         messages = [
             *messages,
-            {"role": "assistant", "content": said[:_SHOWN_AGAIN]},
+            {"role": "assistant", "content": said[:_SHOWN_AGAIN].replace("<", "‹")},
             {"role": "user", "content": f"That answer cannot be used: {wrong}. Give the whole JSON again, corrected."},
         ]
     raise Unusable(f"{loaded.facts.name} answered twice in a way that cannot be used ({wrong[:160].rstrip('. ')}).")
@@ -117,7 +117,7 @@ def _what_is_wrong(error: ValidationError) -> str:
 
 def _write(
     llama: Llama,
-    messages: list[dict[str, str]],
+    messages: list[Any],
     *,
     schema: type[BaseModel],
     limits: Limits,
