@@ -37,6 +37,7 @@ class NativeRuntime:
         self._weights = _weights(packed)
         self._desk: Any = None
         self._rows = self._heard = self._room = 0
+        self.products = _byte_products()
         self.precision = "int8" if packed.bits == 8 else "int4-draft"
 
     def begin(self, conditioning: Conditioning, *, steps: int) -> None:
@@ -121,6 +122,15 @@ class NativeRuntime:
         work(*given, Seat(0, self._threads))
         for other in others:
             other.result()
+
+
+def _byte_products() -> str:
+    """How this processor multiplies bytes; see `vectors.byte_products`."""
+    from numba.core.registry import cpu_target
+
+    from studio.engines.musicgen.vectors import byte_products
+
+    return byte_products(cpu_target.target_context.codegen()._tm_features)
 
 
 def _weights(packed: Packed) -> Any:

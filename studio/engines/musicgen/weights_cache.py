@@ -80,23 +80,25 @@ def read(path: Path, *, made_from: str) -> Packed | None:
     return Packed(arrays=arrays, **header["sizes"])
 
 
-def convert(decoder: Any, path: Path, *, bits: int, made_from: str, progress: Callable[[float], None]) -> Packed:
-    """Round a transformers decoder's weights to that many bits and keep them at `path`.
-
-    Where the folder cannot be written to, the weights are kept in memory alone.
-    """
-    sizes = _sizes(decoder, bits=bits)
+def rounded(decoder: Any, *, bits: int, progress: Callable[[float], None] = lambda fraction: None) -> Packed:
+    """A transformers decoder's weights, rounded to that many bits, in memory."""
     arrays: dict[str, np.ndarray] = {}
-    total = sizes["layers"] + 2
+    sizes = _sizes(decoder, bits=bits)
     for done, part in enumerate(_parts(decoder, bits=bits)):
         arrays |= part
-        progress((done + 1) / total)
-    packed = Packed(arrays=arrays, **sizes)
+        progress((done + 1) / (sizes["layers"] + 2))
+    return Packed(arrays=arrays, **sizes)
+
+
+def convert(
+    decoder: Any, path: Path, *, bits: int, made_from: str, progress: Callable[[float], None] = lambda fraction: None
+) -> Packed:
+    """The same, kept at `path`; where the folder cannot be written to, in memory alone."""
+    packed = rounded(decoder, bits=bits, progress=progress)
     try:
-        _write(packed, path, made_from=made_from, sizes=sizes)
+        _write(packed, path, made_from=made_from, sizes=_sizes(decoder, bits=bits))
     except OSError:
         return packed
-    progress(1.0)
     return read(path, made_from=made_from) or packed
 
 

@@ -1,0 +1,96 @@
+"""What a loaded model decodes on: chosen by the device and the precision that the user wants.
+
+On the CPU 8-bit weights are the default, being several times faster than float32 (docs/musicgen_speed.md); float32 and
+bfloat16 stay selectable, and 4 bits are a draft, which one hears. Where the compiled kernel cannot run, torch plays in
+its stead, and the take says so. On CUDA and MPS torch plays in the model's own format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from studio.engines.base import EngineError
+
+if TYPE_CHECKING:
+    from studio.engines.musicgen.load import Loaded
+    from studio.engines.musicgen.window import Runtime
+
+PRECISIONS = ("auto", "fp32", "bf16", "int8", "int4-draft")
+DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
+BITS = {"int8": 8, "int4-draft": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A runtime, and what a take it plays is to say of it."""
+
+    runtime: Runtime
+    identity: Mapping[str, Any] = field(default_factory=dict)
+
+
+def check_precision(precision: str) -> None:
+    """Raise EngineError unless it is one of PRECISIONS."""
+    if precision not in PRECISIONS:
+        raise EngineError(f"There is no precision “{precision}”: choose one of {', '.join(PRECISIONS)}.")
+
+
+def dtype_for(precision: str) -> str | None:
+    """The number format in which the model is loaded for a precision; None for the device's own."""
+    return DTYPES.get(precision)
+
+
+def bits_for(precision: str, *, device: str) -> int | None:
+    """How many bits the decoder's weights are rounded to for a precision on a device; None for not at all."""
+    check_precision(precision)
+    if device != "cpu":
+        return None
+    return 8 if precision == "auto" else BITS.get(precision)
+
+
+def open_runtime(
+    loaded: Loaded,
+    *,
+    precision: str = "auto",
+    wears_adapters: bool = False,
+    progress: Callable[[float], None] = lambda fraction: None,
+) -> Opened:
+    """The runtime for a loaded model.
+
+    wears_adapters: the weights are no longer the checkpoint's, so rounded ones are made anew and not kept. progress:
+    told how much of the rounding is done. Raises EngineError for an unknown precision.
+    """
+    bits = bits_for(precision, device=loaded.device)
+    if bits is not None:
+        try:
+            return _native(loaded, bits=bits, is_changed=wears_adapters, progress=progress)
+        except ImportError:
+            return _torch(loaded, instead_of="int8" if bits == 8 else "int4-draft")
+    wanted = BITS.get(precision)
+    return _torch(loaded, instead_of=precision if wanted else "")
+
+
+def _native(loaded: Loaded, *, bits: int, is_changed: bool, progress: Callable[[float], None]) -> Opened:
+    from studio.engines.musicgen import weights_cache
+    from studio.engines.musicgen.runtime_native import NativeRuntime
+
+    made_from, path = loaded.weights_sha256, weights_cache.path_of(loaded.checkpoint.folder, bits=bits)
+    decoder = loaded.model.decoder
+    if is_changed:
+        packed = weights_cache.rounded(decoder, bits=bits, progress=progress)
+    else:
+        packed = weights_cache.read(path, made_from=made_from) or weights_cache.convert(
+            decoder, path, bits=bits, made_from=made_from, progress=progress
+        )
+    runtime = NativeRuntime(packed)
+    return Opened(runtime, {"runtime": runtime.name, "precision": runtime.precision, "products": runtime.products})
+
+
+def _torch(loaded: Loaded, *, instead_of: str = "") -> Opened:
+    from studio.engines.musicgen.runtime_cuda import GraphRuntime
+    from studio.engines.musicgen.runtime_torch import TorchRuntime
+
+    runtime = (GraphRuntime if loaded.device == "cuda" else TorchRuntime)(loaded.model)
+    identity = {"runtime": runtime.name, "precision": runtime.precision}
+    return Opened(runtime, identity | ({"instead_of": instead_of} if instead_of else {}))
