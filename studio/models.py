@@ -6,6 +6,7 @@ of torch or of how a model is played. Sizes and parameters are those of the hub'
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from studio.engines.base import EngineError, ModelMissing
+from studio.engines.musicgen.audiocraft_files import LANGUAGE, convert, is_audiocraft
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect, remember_sha256
 from studio.hub import NOTES_FILE, DownloadCancelled, Fetched, ModelError, NoNetwork, Progress, bytes_in, fetch
 
@@ -35,7 +37,10 @@ DECODER_BYTES = {"cpu": 4, "cuda": 2, "mps": 2}
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """One model. size_bytes: of its download. parameters, layers, width: for the memory it needs."""
+    """One model. size_bytes: of its download. parameters, layers, width: for the memory it needs.
+
+    follows_melody: can be given a melody or chords to follow.
+    """
 
     id: str
     label: str
@@ -47,6 +52,7 @@ class ModelCard:
     channels: int = 1
     licence: str = LICENCE
     is_local: bool = False
+    follows_melody: bool = False
 
     def memory_needed_bytes(self, device: str) -> int:
         """What a 30 s take needs on "cpu", "cuda" or "mps": weights, the cache of both guidance rows, working room."""
@@ -81,6 +87,7 @@ def _card(
         layers=layers,
         width=width,
         channels=channels,
+        follows_melody="melody" in name,
     )
 
 
@@ -165,14 +172,22 @@ class Catalogue:
             if card.id in self._downloading:
                 raise ModelError(f"{card.label} is being downloaded: stop the download first.")
         if card.is_local:
+            home = self._home(card)
             self._write_local([entry for entry in self._read_local() if entry["id"] != card.id])
+            if self._conversions in home.parents:
+                self._discard(home, label=card.label)
             return
         for folder in (self._home(card), self._staging(card)):
             self._discard(folder, label=card.label)
 
     def add_local(self, folder: Path) -> ModelCard:
-        """List a folder with a MusicGen model in the hub's format, where it lies; raises EngineError if it is none."""
+        """List a folder with a MusicGen model in the hub's format, where it lies; raises EngineError if it is none.
+
+        AudioCraft's own files are first rewritten in that format, in the models folder, which takes a while.
+        """
         folder = folder.expanduser().resolve()
+        if is_audiocraft(folder):
+            folder = self._converted(folder)
         inspect(folder)
         entries = self._read_local()
         for entry in entries:
@@ -184,6 +199,20 @@ class Catalogue:
             model_id = f"local/{folder.name}-{number}"
         self._write_local([*entries, {"id": model_id, "folder": str(folder)}])
         return self.card(model_id)
+
+    @property
+    def _conversions(self) -> Path:
+        return (self._dir / ".converted").resolve()
+
+    def _converted(self, folder: Path) -> Path:
+        """AudioCraft's checkpoint as transformers reads it: made once, and again when the files change."""
+        stamp = (folder / LANGUAGE).stat()
+        mark = hashlib.sha256(f"{folder} {stamp.st_size} {stamp.st_mtime_ns}".encode()).hexdigest()[:12]
+        target = self._conversions / mark / folder.name
+        if not target.exists():
+            donors = [inspect(status.folder) for status in self.models() if status.state == "present"]
+            convert(folder, target, donors=donors)
+        return target
 
     def _status(self, card: ModelCard) -> ModelStatus:
         folder = self._home(card)
@@ -281,4 +310,5 @@ def _local_card(model_id: str, folder: Path) -> ModelCard:
         width=found.width if found else 0,
         channels=found.channels if found else 1,
         is_local=True,
+        follows_melody=found is not None and found.model_type == "musicgen_melody",
     )
