@@ -6,11 +6,12 @@ One thread a download; who looks sees how far it is. Knows nothing of the hub: t
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from studio.engines.base import EngineError
-from studio.models import Catalogue, DownloadCancelled, ModelError
+from studio.hub import DownloadCancelled, ModelError, Progress
 
 State = Literal["running", "stopped", "failed", "done"]
 
@@ -26,10 +27,25 @@ class Download:
     error: str = ""
 
 
+class Named(Protocol):
+    """A catalogue's card, as far as a download needs it."""
+
+    @property
+    def id(self) -> str: ...
+
+
+class Fetching(Protocol):
+    """What a catalogue must offer to be downloaded from."""
+
+    def card(self, model_id: str) -> Named: ...
+
+    def download(self, model_id: str, *, progress: Progress, cancelled: Callable[[], bool]) -> object: ...
+
+
 class Downloads:
     """The downloads of one catalogue, by model. Thread-safe."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Fetching) -> None:
         self._catalogue = catalogue
         self._views: dict[str, Download] = {}
         self._stops: dict[str, threading.Event] = {}

@@ -74,26 +74,57 @@ def fetch(
     folder: Path,
     *,
     endpoint: str | None = None,
+    choose: Callable[[list[str]], list[str]] | None = None,
     progress: Progress = lambda done, total: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Fetched:
     """Bring a model repository's needed files into a folder, continuing what lies there.
 
-    progress: called with bytes here and bytes in all, never falling. Raises NoNetwork, DownloadCancelled, or
+    choose: of the repository's file names those to bring; `choose_files` when not given. progress: called with bytes here and bytes in all, never falling. Raises NoNetwork, DownloadCancelled, or
     ModelError; whatever has arrived stays in the folder, with a note (NOTES_FILE) of what it belongs to.
     """
     with _in_our_words(repo_id):
-        revision, files = _list_files(repo_id, endpoint=endpoint)
-        folder.mkdir(parents=True, exist_ok=True)
-        _drop_outdated(folder, files)
-        tally = _Tally(sum(file.size for file in files), progress, cancelled)
-        for file in files:
-            tally.add(_bytes_here(folder, file))
-        _check_room(folder, needed=tally.total - tally.done)
-        for file in files:
-            if not _is_here(folder, file):
-                _fetch_file(repo_id, revision, file, folder, endpoint=endpoint, tally=tally)
+        from huggingface_hub import hf_hub_url
+
+        revision, files = _list_files(repo_id, endpoint=endpoint, choose=choose or choose_files)
+        address = {file.name: hf_hub_url(repo_id, file.name, revision=revision, endpoint=endpoint) for file in files}
+        _fetch_all(files, folder, address=address, progress=progress, cancelled=cancelled)
     return Fetched(repo_id, revision, {file.name: file.sha256 for file in files if file.sha256})
+
+
+def fetch_address(
+    url: str,
+    folder: Path,
+    *,
+    name: str,
+    size_bytes: int,
+    sha256: str,
+    progress: Progress = lambda done, total: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
+    """Bring one file of known size and hash from outside the hub into a folder, as `fetch` does."""
+    with _in_our_words(url):
+        files = [RemoteFile(name, size_bytes, sha256, sha256)]
+        _fetch_all(files, folder, address={name: url}, progress=progress, cancelled=cancelled)
+
+
+def _fetch_all(
+    files: list[RemoteFile],
+    folder: Path,
+    *,
+    address: dict[str, str],
+    progress: Progress,
+    cancelled: Callable[[], bool],
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _drop_outdated(folder, files)
+    tally = _Tally(sum(file.size for file in files), progress, cancelled)
+    for file in files:
+        tally.add(_bytes_here(folder, file))
+    _check_room(folder, needed=tally.total - tally.done)
+    for file in files:
+        if not _is_here(folder, file):
+            _fetch_file(address[file.name], file, folder, tally=tally)
 
 
 def bytes_in(folder: Path) -> int:
@@ -120,13 +151,15 @@ def choose_files(names: list[str]) -> list[str]:
     return []
 
 
-def _list_files(repo_id: str, *, endpoint: str | None) -> tuple[str, list[RemoteFile]]:
+def _list_files(
+    repo_id: str, *, endpoint: str | None, choose: Callable[[list[str]], list[str]]
+) -> tuple[str, list[RemoteFile]]:
     """The commit that is current, and the files to fetch of it, small ones first."""
     from huggingface_hub import HfApi
 
     info = HfApi(endpoint=endpoint, token=False).model_info(repo_id, files_metadata=True, timeout=ANSWER_SECONDS)
     siblings = {sibling.rfilename: sibling for sibling in info.siblings or []}
-    names = choose_files(list(siblings))
+    names = choose(list(siblings))
     if not names or info.sha is None:
         raise ModelError(f"The hub's “{repo_id}” holds no weights that the studio can read: choose another model.")
     files = []
@@ -182,18 +215,15 @@ def _check_room(folder: Path, *, needed: int) -> None:
         )
 
 
-def _fetch_file(
-    repo_id: str, revision: str, file: RemoteFile, folder: Path, *, endpoint: str | None, tally: _Tally
-) -> None:
+def _fetch_file(url: str, file: RemoteFile, folder: Path, *, tally: _Tally) -> None:
     """Continue one file to its end, check it, and give it its name."""
-    from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
 
     part = _part(folder, file)
     with part.open("ab") as sink:
         http_get(
-            hf_hub_url(repo_id, file.name, revision=revision, endpoint=endpoint),
+            url,
             sink,
             resume_size=part.stat().st_size,
             headers=build_hf_headers(token=False),
