@@ -147,7 +147,7 @@ def _weights(packed: Packed) -> Any:
     places[packed.layers, 0] = address("heads")
     return kernel.Weights(
         places=places,
-        norms=np.ascontiguousarray(packed.arrays["norms"]),
+        norms=np.array(packed.arrays["norms"]),  # never read-only, for which numba would compile anew
         layers=packed.layers,
         width=packed.width,
         heads=packed.heads,

@@ -71,7 +71,7 @@ def read(path: Path, *, made_from: str) -> Packed | None:
         if path.stat().st_size != header["size"]:
             return None
         whole = _in_large_pages(np.memmap(path, np.uint8, mode="r"))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, AttributeError):
         return None
     arrays = {}
     for name, (kind, shape, offset) in header["arrays"].items():
