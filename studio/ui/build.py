@@ -10,7 +10,7 @@ from studio.api import register
 from studio.studio import Studio
 from studio.ui import shell
 from studio.ui.actions import Page, build_actions
-from studio.ui.generate_tab import build_generate_tab, recent_takes
+from studio.ui.generate_tab import build_generate_tab, preset_choices, recent_takes
 from studio.ui.history_tab import build_history_tab
 from studio.ui.models_panel import build_models_panel
 from studio.ui.visitors import visitor_of
@@ -31,10 +31,11 @@ def build_page(studio: Studio) -> gr.Blocks:
         _keep_form(blocks, generate.fields)
         register(studio)
 
-        def on_load(request: gr.Request) -> str:
-            return recent_takes(studio, visitor_of(request))
+        def on_load(request: gr.Request) -> tuple[Any, ...]:
+            # What may have changed since the page was built: takes and presets.
+            return recent_takes(studio, visitor_of(request)), gr.update(choices=preset_choices(studio))
 
-        blocks.load(on_load, None, generate.recent, api_visibility="private", show_progress="hidden")
+        blocks.load(on_load, None, [generate.recent, generate.preset], api_visibility="private", show_progress="hidden")
     return blocks
 
 

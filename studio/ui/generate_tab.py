@@ -54,6 +54,7 @@ class GenerateTab:
     plan_strip: gr.HTML
     plan_panel: gr.Accordion
     recent: gr.HTML
+    preset: gr.Dropdown
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def build_generate_tab(studio: Studio) -> GenerateTab:
             plan, plan_strip, plan_panel, plan_parts = _plan_panel()
             gr.HTML(shell.JOBS)
             recent = gr.HTML(elem_id="st-recent")
-    tab = GenerateTab(fields, plan_parts, plan, plan_strip, plan_panel, recent)
+    tab = GenerateTab(fields, plan_parts, plan, plan_strip, plan_panel, recent, buttons["preset"])
     _wire(studio, tab, buttons)
     _wire_presets(studio, tab, buttons)
     return tab

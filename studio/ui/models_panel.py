@@ -38,6 +38,7 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
         with gr.Row(visible=False) as own_folder:
             folder = gr.Textbox(label="A MusicGen folder of your own", placeholder="/path/to/a/checkpoint", scale=4)
             add = gr.Button("Add it", min_width=90, scale=0)
+            unload = gr.Button("Unload models", min_width=140, scale=0)
     timer = gr.Timer(_LOOK_EVERY_SECONDS, active=False)
     outputs = [models, timer, engine]
 
@@ -74,6 +75,12 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
             chosen = gr.update(choices=engine_choices(studio), value=card.id)
         return *look(request)[:2], chosen
 
+    def on_unload(request: gr.Request) -> None:
+        _refuse_when_shared(studio, request)
+        studio.pipeline.unload()
+        gr.Info("No model holds memory now; the next take loads its own again.", title="Unloaded", duration=4)
+
+    unload.click(on_unload, None, None, **private)
     blocks.load(on_load, None, [*outputs, own_folder], **private)
     timer.tick(look, None, outputs, **private)
     models.click(on_verb, None, outputs, **private)
