@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from agents.types import Brief, SongPlan
 from audio.clip import Clip
-from studio.engines.base import Cancelled, Listener, Rendering, Sampling, Tier
+from studio.engines.base import Cancelled, Edit, Listener, Rendering, Sampling, Tier
 from studio.live import LiveSound
 from studio.takes import EngineFacts, Take
 
@@ -26,7 +26,8 @@ FINISHED: frozenset[str] = frozenset({"done", "stopped", "failed", "interrupted"
 class GenerateRequest(BaseModel):
     """What to make. With a plan, the plan is played as it is; without one it is made from the brief.
 
-    parent: the take this one comes from, when it is made again or varied.
+    parent: the take this one comes from, when it is made again or varied. edit: what to do to sound that exists; the
+    plan is then the whole result's. keep_others: keep the further candidates as takes too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +37,8 @@ class GenerateRequest(BaseModel):
     engine: str = "sketch"
     sampling: Sampling = Sampling()
     parent: str | None = None
+    edit: Edit | None = None
+    keep_others: bool = True
 
 
 class JobView(BaseModel):
@@ -44,7 +47,7 @@ class JobView(BaseModel):
     position: 1 is next in the queue, 0 is not queued. fraction: sound made of the sound planned, 0 to 1.
     stage_fraction: 0 to 1 of the stage named. seconds_left: None until the pace is known. peaks: 0 to 100, one each
     0.1 s of the sound so far. first_sound_seconds: from leaving the queue to the first sound. version: grows with
-    every change.
+    every change. take_ids: all takes the job made, the best first; take_id is the best.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -70,6 +73,7 @@ class JobView(BaseModel):
     peaks: tuple[int, ...] = ()
     plan: SongPlan | None = None
     take_id: str | None = None
+    take_ids: tuple[str, ...] = ()
     error: str = ""
     can_run_again: bool = False
     can_keep_again: bool = False
@@ -105,6 +109,7 @@ class Job(Listener):
         self.unkept: Rendering | None = None  # made, but the disk refused it: kept here for another try
         self.take: Take | None = None
         self.take_id: str | None = None
+        self.other_ids: tuple[str, ...] = ()  # further candidates, best first
         self.error = ""
         self.version = 0
         self.stage, self.stage_fraction = "", 0.0
@@ -205,7 +210,7 @@ class Job(Listener):
             stage=self.stage, stage_fraction=self.stage_fraction, fraction=fraction, seconds_done=done,
             seconds_total=total, seconds_left=self._seconds_left(done=done, total=total),
             elapsed_seconds=self.elapsed_seconds, first_sound_seconds=self.first_sound_seconds, peaks=peaks,
-            plan=self.plan, take_id=self.take_id, error=self.error,
+            plan=self.plan, take_id=self.take_id, take_ids=(*filter(None, [self.take_id]), *self.other_ids), error=self.error,
             can_run_again=self.state in ("failed", "stopped", "interrupted") and self.unkept is None,
             can_keep_again=self.unkept is not None and self.state == "failed", has_live_sound=self.live is not None,
             created_at=self.created_at, version=self.version,

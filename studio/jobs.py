@@ -21,7 +21,7 @@ from studio.engines.base import Capabilities
 from studio.history import History, HistoryError
 from studio.job import FINISHED, GenerateRequest, Job, JobState, JobView
 from studio.live import LiveSound
-from studio.maker import Generate, Maker, PlanFromBrief
+from studio.maker import EditSound, Generate, Maker, PlanFromBrief
 from studio.takes import EngineFacts, TakeStore
 
 __all__ = ["Changes", "GenerateRequest", "Job", "JobError", "JobState", "JobView", "Jobs", "TooManyJobs", "UnknownJob"]
@@ -66,11 +66,12 @@ class Jobs:
         store: TakeStore,
         history: History,
         log_path: Path | None = None,
+        edit: EditSound | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._maker = Maker(
             generate=generate, plan_from_brief=plan_from_brief, capabilities=capabilities, store=store, history=history,
-            log_path=log_path,
+            log_path=log_path, edit=edit,
         )  # fmt: skip
         self._capabilities, self._history, self._clock = capabilities, history, clock
         self._jobs: dict[str, Job] = {}

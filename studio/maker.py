@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Protocol
 
 from agents.types import Brief, SongPlan
-from studio.engines.base import Cancelled, Capabilities, EngineError, Listener, Rendering, Sampling
+from studio.engines.base import Cancelled, Capabilities, Edit, EngineError, Listener, Rendering, Sampling
+from studio.engines.edits import VERBS
 from studio.history import History, HistoryError
 from studio.job import Job, JobState
-from studio.takes import TakeStore, Timings
+from studio.takes import Take, TakeStore, Timings
 
 _log = logging.getLogger(__name__)
 _OURS = ("agents", "audio", "rag", "studio")
@@ -25,6 +26,12 @@ class Generate(Protocol):
     """The pipeline's generate."""
 
     def __call__(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering: ...
+
+
+class EditSound(Protocol):
+    """The pipeline's edit."""
+
+    def __call__(self, name: str, edit: Edit, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering: ...
 
 
 class PlanFromBrief(Protocol):
@@ -45,7 +52,9 @@ class Maker:
         store: TakeStore,
         history: History,
         log_path: Path | None = None,
+        edit: EditSound | None = None,
     ) -> None:
+        self._edit = edit
         self._generate, self._plan_from_brief, self._capabilities = generate, plan_from_brief, capabilities
         self._store, self._history, self._log_path = store, history, log_path
 
@@ -80,15 +89,27 @@ class Maker:
             )
         self._store.check_room(
             seconds=seconds, sample_rate_hz=able.sample_rate_hz, channels=able.channels,
-            parts=1 + (len(plan.instruments.value) if able.makes_stems else 0),
+            parts=_takes_asked(job) + (len(plan.instruments.value) if able.makes_stems else 0),
         )  # fmt: skip
         job.enter("rendering")
-        rendering = self._generate(job.request.engine, plan, job.request.sampling, job)
+        rendering = self._make(job, plan, able)
         if job.live is not None:
             job.live.close()
         if rendering.clip.frames == 0:
             raise Cancelled("Stopped before any sound was made.")
         return rendering
+
+    def _make(self, job: Job, plan: SongPlan, able: Capabilities) -> Rendering:
+        request = job.request
+        if request.sampling.candidates > 1 and not able.makes_candidates:
+            raise EngineError(f"{able.label} makes one take at a time: ask for one, or choose a MusicGen model.")
+        if request.edit is None:
+            return self._generate(request.engine, plan, request.sampling, job)
+        if self._edit is None or request.edit.kind not in able.edits:
+            raise EngineError(
+                f"{able.label} cannot {VERBS[request.edit.kind]} a take: choose a MusicGen model for that."
+            )
+        return self._edit(request.engine, request.edit, plan, request.sampling, job)
 
     def _keep(self, job: Job, rendering: Rendering) -> tuple[JobState, str]:
         job.enter("writing")
@@ -104,15 +125,30 @@ class Maker:
         return state, ""
 
     def _write(self, job: Job, rendering: Rendering) -> None:
+        """Keep the further candidates, the last first, then the best: newest first is then best first."""
+        others = rendering.others if job.request.keep_others else ()
+        for other in reversed(others[: len(others) - len(job.other_ids)]):
+            kept = self._store_take(job, other)
+            job.other_ids = (kept.id, *job.other_ids)
+            self._note(kept)
+        job.take = self._store_take(job, rendering)
+        job.take_id = job.take.id
+
+    def _note(self, take: Take) -> None:
+        try:
+            self._history.add(take)
+        except HistoryError as trouble:
+            _log.warning("take %s is not listed: %s", take.id, trouble)
+
+    def _store_take(self, job: Job, rendering: Rendering) -> Take:
         if job.plan is None:
             raise RuntimeError("a take without a plan cannot be kept")
         request = job.request
-        job.take = self._store.write(
+        return self._store.write(
             rendering, plan=job.plan, sampling=request.sampling, owner=job.owner, parent=request.parent, job=job.id,
             engine=job.engine, request=job.request_json(),
             timings=Timings(first_sound_seconds=job.first_sound_seconds, total_seconds=job.elapsed_seconds),
         )  # fmt: skip
-        job.take_id = job.take.id
 
     def _list(self, job: Job) -> None:
         if job.take is not None:
@@ -140,3 +176,9 @@ class Maker:
             return "There was not enough memory for this take. Make it shorter, or choose a smaller model."
         where = f" The details are in {self._log_path}." if self._log_path else ""
         return f"Something broke while making this take ({type(error).__name__}).{where}"
+
+
+def _takes_asked(job: Job) -> int:
+    """How many takes this job may have to keep."""
+    edit = job.request.edit
+    return max(job.request.sampling.candidates, getattr(edit, "candidates", 1), getattr(edit, "count", 1))

@@ -7,15 +7,32 @@ taken in its stead.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from agents.types import SongPlan
-from studio.engines.base import Cancelled, Engine, EngineError, Listener, ModelMissing, Rendering, Sampling, Tier
+from studio.engines.base import (
+    Cancelled,
+    Edit,
+    Editor,
+    Engine,
+    EngineError,
+    Listener,
+    ModelMissing,
+    Rendering,
+    Sampling,
+    Tier,
+)
+from studio.engines.edits import VERBS
 from studio.engines.musicgen.engine import MusicGenEngine
+from studio.finishing import Judge, finished
 from studio.models import Catalogue, ModelCard, ModelError, missing_sentence
 from studio.settings import Settings
 from studio.sounds import SoundStore
+from studio.sources import open_source
+from studio.takes import TakeStore
 
 SKETCH = "sketch"
 ASK_SECONDS = 0.2
@@ -43,6 +60,7 @@ class Pipeline:
         self._sketch: Engine | None = None
         self._musicgen: dict[str, MusicGenEngine] = {}
         self.sounds = SoundStore(settings.sounds_dir, takes_dir=settings.takes_dir, bin_dir=settings.bin_dir)
+        self.judge: Judge | None = None
         self._playing = threading.Lock()
         self._making = threading.Lock()
         self.default = self._default()
@@ -72,29 +90,36 @@ class Pipeline:
             return self._musicgen_engine(name)
 
     def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
-        """Make a take with that engine, after those that came first.
+        """Make a take with that engine, after those that came first; of several candidates the best first.
 
         A MusicGen model that is loaded gives its memory back when another is chosen. Raises what the engine raises;
         when the device's memory does not suffice, EngineError, and the memory is given back.
         """
-        self.engine(name)
         if name == SKETCH:
             _check_sketch_follows(sampling)
-        self._wait(listener)
-        try:
-            engine = self.engine(name)
-            self._unload_others(engine)
-            rendering = self._play(engine, plan, sampling, listener)
-            if rendering is None:
-                # Out of the `except`, whose traceback would have kept the model's tensors alive.
-                engine.unload()
-                raise EngineError(
-                    f"{engine.capabilities.label} did not fit in the memory that is free on this device: close other "
-                    "programs, choose a smaller model or a shorter length, or choose the sketch engine."
-                )
-            return rendering
-        finally:
-            self._playing.release()
+        made = self._play(name, listener, lambda engine: engine.generate(plan, sampling, listener))
+        if self.engine(name).capabilities.tier == "built-in" or not made.complete:
+            return made
+        listener.progress("checking the tempo", 0.0)
+        return finished(made, plan, true_tempo=sampling.true_tempo, judge=self.judge)
+
+    def edit(self, name: str, edit: Edit, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        """Edit kept sound with that engine; `plan` is the whole result's. Never stretched, so that what is kept stays.
+
+        The source's grid stays the take's. Raises EngineError for an engine that does no such edits or a source that
+        is not here, and as `generate`.
+        """
+        able = self.engine(name).capabilities
+        if edit.kind not in able.edits:
+            raise EngineError(f"{able.label} cannot {VERBS[edit.kind]} a take: choose a MusicGen model for that.")
+        source = open_source(
+            edit.source, store=TakeStore(self._settings.takes_dir, self._settings.bin_dir), sounds=self.sounds
+        )
+        made = self._play(
+            name, listener, lambda engine: cast(Editor, engine).edit(edit, source, plan, sampling, listener)
+        )
+        grid = {key: value for key, value in source.identity.get("grid", {}).items() if key != "stretched_by"}
+        return _with_identity(made, {"grid": grid}) if grid else made
 
     def unload(self) -> None:
         """Give all models' memory back, once the take that is being made is done."""
@@ -152,17 +177,42 @@ class Pipeline:
                 if other is not chosen:
                     other.unload()
 
-    def _play(self, engine: Engine, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering | None:
-        """The take, or None when memory ran out."""
+    def _play(self, name: str, listener: Listener, play: Callable[[Engine], Rendering]) -> Rendering:
+        """What the engine makes, once it is its turn."""
+        self.engine(name)
+        self._wait(listener)
         try:
-            return engine.generate(plan, sampling, listener)
-        except (MemoryError, RuntimeError) as error:
-            if not isinstance(error, MemoryError):
-                from studio.engines.musicgen.load import is_out_of_memory
+            engine = self.engine(name)
+            self._unload_others(engine)
+            rendering = _unless_memory_ends(engine, play)
+            if rendering is None:
+                # Out of the `except`, whose traceback would have kept the model's tensors alive.
+                engine.unload()
+                raise EngineError(
+                    f"{engine.capabilities.label} did not fit in the memory that is free on this device: close other "
+                    "programs, choose a smaller model or a shorter length, or choose the sketch engine."
+                )
+            return rendering
+        finally:
+            self._playing.release()
 
-                if not is_out_of_memory(error):
-                    raise
-            return None
+
+def _unless_memory_ends(engine: Engine, play: Callable[[Engine], Rendering]) -> Rendering | None:
+    """The take, or None when memory ran out."""
+    try:
+        return play(engine)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError):
+            from studio.engines.musicgen.load import is_out_of_memory
+
+            if not is_out_of_memory(error):
+                raise
+        return None
+
+
+def _with_identity(rendering: Rendering, note: Mapping[str, Any]) -> Rendering:
+    others = tuple(_with_identity(each, note) for each in rendering.others)
+    return replace(rendering, identity={**rendering.identity, **note}, others=others)
 
 
 def _check_sketch_follows(sampling: Sampling) -> None:

@@ -15,13 +15,15 @@ from typing import Any, Protocol
 
 from agents.types import Brief, SongPlan
 from studio.downloads import Downloads
-from studio.engines.base import Capabilities, Engine, Listener, Rendering, Sampling
+from studio.editing import editor_for, request_for_sound, request_for_take
+from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, HistoryError, Page
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
 from studio.settings import Settings
+from studio.sources import open_source, take_id_of
 from studio.takes import TakeError, TakeMissing, TakeStore
 
 _GONE = "There is no such take, or it is not yours."
@@ -88,7 +90,7 @@ class Studio:
             self.planner = planner
             self.jobs = Jobs(
                 generate=self.pipeline.generate, plan_from_brief=planner, capabilities=self.capabilities, store=self.store,
-                history=self.history, log_path=self.log_path,
+                history=self.history, log_path=self.log_path, edit=getattr(self.pipeline, "edit", None),
             )  # fmt: skip
         except (TakeError, HistoryError, OSError) as error:
             self._let_go()
@@ -143,12 +145,41 @@ class Studio:
             read_brief(request.brief)
         return self.jobs.submit(request, owner=owner, max_active=self._allowance(owner))
 
+    def edit(
+        self,
+        edit: Edit,
+        *,
+        words: str = "",
+        engine: str | None = None,
+        sampling: Sampling | None = None,
+        owner: str | None = "",
+    ) -> JobView:
+        """Queue an edit of a take or of a kept sound; the earlier version stays, as the new take's parent.
+
+        words: what a sound that is no take is. engine: None for the take's own, else one that can. Raises as
+        `Jobs.submit`, TakeMissing, NotYours, and EngineError for what lies outside the sound.
+        """
+        take_id = take_id_of(edit.source)
+        take = self.entry(take_id, owner=owner).take if take_id else None
+        here = [option.name for option in self.pipeline.engines() if option.ready]
+        wanted = [engine] if engine else [*([take.engine.name] if take else []), self.pipeline.default, *here]
+        able = editor_for(edit, wanted, self.capabilities)
+        if take is not None:
+            request = request_for_take(edit, take, engine=able, sampling=sampling)
+        else:
+            clip = open_source(edit.source, store=self.store, sounds=self.pipeline.sounds).clip
+            request = request_for_sound(edit, clip, words=words, engine=able, sampling=sampling, planner=self.planner)
+        asker = (take.owner if take else "") if owner is None else owner
+        return self.jobs.submit(request, owner=asker, max_active=self._allowance(asker))
+
     def make_again(self, take_id: str, *, owner: str | None = "") -> JobView:
         """The same plan, sampling and engine once more: the same bytes on the same machine."""
         take = self.entry(take_id, owner=owner).take
+        edit = GenerateRequest.model_validate(take.request).edit if take.request.get("edit") else None
         request = GenerateRequest(
-            brief=take.plan.brief, plan=take.plan, engine=take.engine.name, sampling=take.sampling, parent=take.id
-        )
+            brief=take.plan.brief, plan=take.plan, engine=take.engine.name, sampling=take.sampling, parent=take.id,
+            edit=edit,
+        )  # fmt: skip
         asker = take.owner if owner is None else owner
         return self.jobs.submit(request, owner=asker, max_active=self._allowance(asker))
 

@@ -67,6 +67,27 @@ KINDS = ("continue", "repaint", "vary")
 VERBS = {"continue": "go on from", "repaint": "make a part anew of", "vary": "vary"}
 
 
+SLACK_SECONDS = 0.05
+
+
+def trouble_with(edit: Edit, *, lasts_seconds: float, name: str) -> str:
+    """What is wrong with an edit of a sound of that length, in a sentence; "" when nothing is."""
+    if isinstance(edit, Continue):
+        if edit.from_seconds is not None and edit.from_seconds > lasts_seconds + SLACK_SECONDS:
+            return f"The point lies at {edit.from_seconds:.1f} s, but {name} ends at {lasts_seconds:.1f} s: choose one before."
+        if edit.from_seconds is not None and edit.from_seconds < 0.02:
+            return "There is nothing before that point to go on from: choose a later one, or make a new take."
+    if isinstance(edit, Repaint):
+        if edit.end_seconds <= edit.start_seconds:
+            return "The region is empty: mark one that ends after it begins."
+        if edit.start_seconds >= lasts_seconds or edit.end_seconds > lasts_seconds + SLACK_SECONDS:
+            return (
+                f"The region runs from {edit.start_seconds:.1f} to {edit.end_seconds:.1f} s, but {name} ends at "
+                f"{lasts_seconds:.1f} s: mark one within it."
+            )
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The sound an edit starts from.

@@ -15,7 +15,7 @@ import numpy as np
 from agents.types import SongPlan
 from audio.clip import Clip
 from studio.engines.base import Cancelled, Continue, EngineError, Listener, Rendering, Repaint, Sampling, Source
-from studio.engines.edits import Grid
+from studio.engines.edits import Grid, trouble_with
 from studio.engines.musicgen import encoder, joins, longform
 from studio.engines.musicgen.decode import FRAMES_A_SECOND
 from studio.engines.musicgen.perform import (
@@ -34,7 +34,6 @@ SALT = {"continue": 1, "repaint": 2, "vary": 3}
 AFTER_FRAMES = 150  # of what follows a region, whose likelihood ranks the candidates
 BEFORE_FRAMES = 250  # of the candidate and what precedes it, heard for that
 PAST_FRAMES = 25  # of what follows, decoded with a candidate so that its end hears it
-SLACK_SECONDS = 0.05
 
 
 def grid_of(plan: SongPlan, source: Source) -> Grid:
@@ -45,6 +44,8 @@ def grid_of(plan: SongPlan, source: Source) -> Grid:
         tempo_bpm, first = float(measured["tempo_bpm"]), float(measured.get("first_beat_seconds", 0.0))
     bar = meter.bar_seconds(tempo_bpm)
     beats = max(1, round(meter.quarters_per_bar / meter.quarters_per_felt_beat))
+    if first > bar / beats / 2:  # the beat before is nearer to the start, where music begins with a bar
+        first -= bar / beats
     return Grid(beat_seconds=bar / beats, beats_a_bar=beats, first_beat_seconds=first)
 
 
@@ -61,10 +62,8 @@ def go_on(
     """
     lasts = source.clip.seconds
     at_seconds = lasts if edit.from_seconds is None else edit.from_seconds
-    if at_seconds > lasts + SLACK_SECONDS:
-        raise EngineError(
-            f"The point lies at {at_seconds:.1f} s, but {source.name} ends at {lasts:.1f} s: choose one before."
-        )
+    if trouble := trouble_with(edit, lasts_seconds=lasts, name=source.name):
+        raise EngineError(trouble)
     check_candidates(sampling, sampling.candidates)
     at_frame = floor(min(at_seconds, lasts) * FRAMES_A_SECOND + 1e-6)
     before = source.clip.between(0.0, at_frame / FRAMES_A_SECOND)
@@ -149,12 +148,8 @@ def repaint(
 
 def _region(edit: Repaint, clip: Clip, plan: SongPlan, source: Source) -> _Region:
     start, end, lasts = edit.start_seconds, edit.end_seconds, clip.seconds
-    if end <= start:
-        raise EngineError("The region is empty: mark one that ends after it begins.")
-    if start >= lasts or end > lasts + SLACK_SECONDS:
-        raise EngineError(
-            f"The region runs from {start:.1f} to {end:.1f} s, but {source.name} ends at {lasts:.1f} s: mark one within it."
-        )
+    if trouble := trouble_with(edit, lasts_seconds=lasts, name=source.name):
+        raise EngineError(trouble)
     start, end = grid_of(plan, source).snapped(start, min(end, lasts), to=edit.snap, length_seconds=lasts)
     first, last = round(start * clip.sample_rate_hz), min(clip.frames, round(end * clip.sample_rate_hz))
     if last - first < clip.sample_rate_hz // FRAMES_A_SECOND:
