@@ -73,22 +73,24 @@ def midi_file(
 
 def _messages(mido: Any, track: MidiTrack, channel: int) -> list[tuple[int, Any]]:
     """A track's messages at absolute ticks; where one note ends as another begins, the end comes first."""
-    messages = [
+    notes = [(start, 1, pitch, velocity) for start, _, pitch, velocity in track.notes]
+    notes += [(end, 0, pitch, 0) for _, end, pitch, _ in track.notes]
+    return [
         (0, mido.MetaMessage("track_name", name=_latin(track.name))),
         (0, mido.Message("program_change", channel=channel, program=track.program)),
+        *(
+            (tick, mido.Message("note_on" if starts else "note_off", channel=channel, note=pitch, velocity=velocity))
+            for tick, starts, pitch, velocity in sorted(notes)
+        ),
     ]
-    for start, end, pitch, velocity in track.notes:
-        messages.append((start, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
-        messages.append((end, mido.Message("note_off", channel=channel, note=pitch, velocity=0)))
-    rank = {"track_name": 0, "program_change": 0, "note_off": 1, "note_on": 2}
-    return sorted(messages, key=lambda timed: (timed[0], rank[timed[1].type]))
 
 
 def _timed(mido: Any, messages: Iterable[tuple[int, Any]]) -> Any:
     """A track whose messages say how long after the one before they come, as files want it."""
     track, now = mido.MidiTrack(), 0
     for tick, message in sorted(messages, key=lambda timed: timed[0]):
-        track.append(message.copy(time=tick - now))
+        message.time = tick - now
+        track.append(message)
         now = tick
     return track
 
