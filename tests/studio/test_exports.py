@@ -34,7 +34,7 @@ def keep(store: TakeStore, *, plain: bool = False, **plan: object) -> Take:
     facts = EngineFacts.of(engine.capabilities)
     return store.write(
         engine.generate(planned, Sampling(seed=7), Listener()), plan=planned, sampling=Sampling(seed=7), engine=facts,
-        owner="ada",
+        owner="lovelace",
     )  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_every_sound_format_is_the_takes_sound_and_tells_how_it_was_made(
     assert SongPlan.model_validate(said["plan"]) == take.plan
     assert (said["prompt"], said["sampling"]["seed"], said["take"]) == (take.plan.brief.words, 7, take.id)
     assert said["engine"]["licence"] == "CC-BY-NC 4.0"
-    assert "ada" not in str(said), "who made it is nobody's business"
+    assert "lovelace" not in str(said), "who made it is nobody's business"
 
 
 @pytest.mark.parametrize("format", list(FORMATS))
