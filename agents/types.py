@@ -137,6 +137,78 @@ class SongPlan(BaseModel):
         return starts
 
 
+AdviceKind = Literal["again", "louder", "softer", "fuller", "key", "tempo", "length"]
+
+
+class Advice(BaseModel):
+    """What to change in the next request: one kind a program can act on, and the words for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: AdviceKind
+    words: str
+
+
+class VerdictPart(BaseModel):
+    """One thing that was judged: asked for, measured, 0 to 100, and why. weight: how much of the whole it can cost.
+
+    sections: where it went wrong, by index; empty when it is the whole take, or nothing is wrong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    label: str
+    asked: str
+    measured: str
+    score: Annotated[float, Field(ge=0.0, le=100.0)]
+    weight: Annotated[float, Field(ge=0.0, le=1.0)]
+    reason: str = ""
+    sections: tuple[int, ...] = ()
+
+    @property
+    def cost(self) -> float:
+        """The share of the whole that this part takes away, 0 to 1."""
+        return self.weight * (1 - self.score / 100)
+
+
+class SectionMark(BaseModel):
+    """One planned section: 0 to 100, what is wrong in it, and what to change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: int
+    name: str
+    score: Annotated[float, Field(ge=0.0, le=100.0)]
+    reasons: tuple[str, ...] = ()
+    advice: tuple[Advice, ...] = ()
+
+
+class Verdict(BaseModel):
+    """What a listener with instruments says of a take: asked for against heard.
+
+    score: 0 to 100 over all parts. named: the part that costs most, "" when nothing does. words: the verdict in a few
+    sentences; worded_by: "rules" or the language model that worded it (which never changes a number). unheard: what
+    could not be judged, and why.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    score: Annotated[float, Field(ge=0.0, le=100.0)]
+    parts: tuple[VerdictPart, ...]
+    sections: tuple[SectionMark, ...]
+    named: str = ""
+    words: str = ""
+    advice: tuple[Advice, ...] = ()
+    worded_by: str = "rules"
+    unheard: tuple[str, ...] = ()
+
+    def part(self, name: str) -> VerdictPart | None:
+        """The part of that name, if it was judged."""
+        return next((part for part in self.parts if part.name == name), None)
+
+
 class BriefError(ValueError):
     """A brief cannot be followed as it stands; the message is a sentence for the user, with what to do next."""
 

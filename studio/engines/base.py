@@ -5,7 +5,7 @@ Knows nothing of where takes are stored or how they are shown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -19,7 +19,7 @@ from studio.engines.steering import AdapterUse, Steering
 
 __all__ = [
     "Cancelled", "Capabilities", "Continue", "Edit", "Editor", "Engine", "EngineError", "Listener", "ModelMissing",
-    "Rendering", "Repaint", "Sampling", "Source", "Tier", "Vary",
+    "Rendering", "Repaint", "Sampling", "SectionEditor", "Source", "Tier", "Vary",
 ]  # fmt: skip
 
 Tier = Literal["built-in", "full"]
@@ -42,6 +42,7 @@ class Capabilities:
     """What an engine is and can do. `licence` is the one its sound comes under ("" when the user owns it freely).
 
     edits: the kinds of Edit it does ("continue", "repaint", "vary"). makes_candidates: several takes in one pass.
+    edits_sections: it makes some sections of a take anew and leaves all others as they are (SectionEditor).
     """
 
     name: str
@@ -57,6 +58,7 @@ class Capabilities:
     uses_sampling: bool = False
     edits: frozenset[str] = frozenset()
     makes_candidates: bool = False
+    edits_sections: bool = False
 
 
 class Sampling(BaseModel):
@@ -142,5 +144,19 @@ class Editor(Engine, Protocol):
         """Do one of the edits; `plan` is the whole result's.
 
         The rest as `Engine.generate`. When stopped, the sound so far is returned, the kept part before it.
+        """
+        ...
+
+
+class SectionEditor(Engine, Protocol):
+    """An engine whose capabilities say edits_sections."""
+
+    def regenerate(
+        self, plan: SongPlan, previous: Rendering, sections: Collection[int], sampling: Sampling, listener: Listener
+    ) -> Rendering:
+        """`previous` with these sections (by index) made anew as `plan` says, the rest identical to the sample.
+
+        But for a crossfade of identity["crossfade_seconds"], which ends where an edge of the new sections begins. The
+        level of the old is kept. Raises Cancelled when stopped: the take is then as it was.
         """
         ...

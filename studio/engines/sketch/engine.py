@@ -5,7 +5,7 @@ The same plan, seed, SoundFont and version give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from agents.harmony import Key
 from agents.types import SongPlan
 from audio.clip import Clip
 from audio.mastering import LiveLimiter, TooQuiet, mastering_gain
 from audio.midi import MidiTrack, midi_file
 from studio.engines.base import Cancelled, Capabilities, Listener, Rendering, Sampling
 from studio.engines.sketch.compose import compose
+from studio.engines.sketch.exchange import exchanged, section_spans, sharps_of
 from studio.engines.sketch.render import TARGET_LUFS, Session
 from studio.engines.sketch.score import TICKS_PER_QUARTER, Score
 from studio.engines.sketch.synth import SAMPLE_RATE_HZ, Font, load_font
@@ -40,7 +40,7 @@ class SketchEngine:
     def capabilities(self) -> Capabilities:
         return Capabilities(
             name="sketch", label="Sketch (built-in)", tier="built-in", sample_rate_hz=SAMPLE_RATE_HZ, channels=2,
-            max_seconds=600.0, makes_stems=True, makes_midi=True, makes_tokens=False,
+            max_seconds=600.0, makes_stems=True, makes_midi=True, makes_tokens=False, edits_sections=True,
         )  # fmt: skip
 
     def generate(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
@@ -64,6 +64,22 @@ class SketchEngine:
         listener.progress("mastering", 0.0)
         return _finished(score, session, done, _identity(font, sampling.seed))
 
+    def regenerate(
+        self, plan: SongPlan, previous: Rendering, sections: Collection[int], sampling: Sampling, listener: Listener
+    ) -> Rendering:
+        """The take with these sections played anew, by this plan and seed; every other sample stays as it is.
+
+        Raises Cancelled when stopped, EngineError when plan and take do not lie on the same bars.
+        """
+        section_spans(plan, sections, seconds=previous.clip.seconds)
+        made = self.generate(plan, sampling, _Behind(listener))
+        if not made.complete:
+            raise Cancelled("Stopped; the take is as it was.")
+        changed = exchanged(plan, previous, made, sections)
+        listener.started(sample_rate_hz=SAMPLE_RATE_HZ, channels=2, frames=changed.clip.frames)
+        listener.heard(changed.clip)
+        return changed
+
     def unload(self) -> None:
         """Give back the SoundFont's memory; the next take reads it again."""
         self._font = None
@@ -86,6 +102,19 @@ class SketchEngine:
                 ).start()  # the mastering's, half a second
             listener.progress("rendering", done / session.frames)
         return done
+
+
+class _Behind(Listener):
+    """Lets progress and the wish to stop through, but no sound: what is played is not yet the take."""
+
+    def __init__(self, before: Listener) -> None:
+        self._before = before
+
+    def progress(self, stage: str, fraction: float) -> None:
+        self._before.progress(stage, fraction)
+
+    def cancelled(self) -> bool:
+        return self._before.cancelled()
 
 
 def _unless_cancelled(listener: Listener) -> None:
@@ -144,10 +173,3 @@ def midi_of(score: Score, *, seconds: float) -> bytes:
         beats=score.meter.beats, unit=score.meter.unit, sharps=sharps_of(score.key), is_minor=score.key.is_minor,
         markers=markers,
     )  # fmt: skip
-
-
-def sharps_of(key: Key) -> int:
-    """Sharps of the key signature, negative for flats; a mode has its own notes' signature."""
-    major_tonic = {"major": 0, "minor": 3, "dorian": 10, "phrygian": 8, "lydian": 7, "mixolydian": 5, "locrian": 1}
-    fifths = (key.tonic + major_tonic[key.mode]) * 7 % 12
-    return fifths - 12 if fifths > 6 or (fifths == 6 and key.spelled_with_flats) else fifths

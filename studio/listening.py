@@ -1,0 +1,46 @@
+"""A take is listened to: the clip measured, the measures judged against the plan.
+
+Composes `audio.heard` and the quality agent. Models that hear more (CLAP, audiobox-aesthetics) are handed in when they
+are here; without them the verdict says what was not heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from agents.quality_agent import AskForWords, judge
+from agents.types import SongPlan, Verdict
+from audio.clip import Clip
+from audio.heard import hear
+from audio.io import read_clip
+from studio.takes import Take, TakeStore
+
+# How well a clip fits the words, and how finished it sounds: each 0 to 1.
+FitsWords = Callable[[Clip, str], float]
+Aesthetics = Callable[[Clip], float]
+
+
+def judge_clip(
+    plan: SongPlan,
+    clip: Clip,
+    *,
+    engine_channels: int | None = None,
+    fits_words: FitsWords | None = None,
+    aesthetics: Aesthetics | None = None,
+    word: AskForWords | None = None,
+    worded_by: str = "language model",
+) -> Verdict:
+    """The verdict on a clip. Never raises for what it hears: silence or noise is a verdict too."""
+    heard = hear(clip, tempo_bpm=plan.tempo_bpm.value, bar_seconds=plan.bar_seconds)
+    agreements = {}
+    if fits_words is not None:
+        agreements["prompt"] = fits_words(clip, plan.prompt.value)
+    if aesthetics is not None:
+        agreements["aesthetics"] = aesthetics(clip)
+    return judge(plan, heard, engine_channels=engine_channels, agreements=agreements, word=word, worded_by=worded_by)
+
+
+def judge_take(store: TakeStore, take: Take, **more: object) -> Verdict:
+    """The verdict on a kept take, as `judge_clip`. Raises TakeError or AudioError when it cannot be read."""
+    clip = read_clip(store.audio_path(take.id))
+    return judge_clip(take.plan, clip, engine_channels=take.channels, **more)  # type: ignore[arg-type]
