@@ -36,6 +36,8 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", title="commands")
     make = commands.add_parser("make", parents=[shared], help="make a take without the page")
     add_make_arguments(make)
+    install = commands.add_parser("install", parents=[shared], help="install an optional engine in a place of its own")
+    install.add_argument("what", choices=["audiocraft"])
     return parser.parse_args(arguments)
 
 
@@ -53,6 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
         from studio.cli import make_command
 
         return make_command(parsed, settings)
+    if parsed.command == "install":
+        from studio.installing import install_command
+
+        return install_command(settings)
     from studio.ui.opening import open_page
 
     return open_page(settings)

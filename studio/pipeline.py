@@ -10,9 +10,19 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from agents.types import SongPlan
+from studio.engines.audiocraft.client import WorkerClient
+from studio.engines.audiocraft.engine import (
+    LICENCE,
+    MODELS,
+    AudioCraftEngine,
+    AudioCraftModel,
+    diffuse,
+    worker_command,
+)
+from studio.engines.audiocraft.install import is_installed
 from studio.engines.base import (
     Cancelled,
     Edit,
@@ -33,6 +43,9 @@ from studio.settings import Settings
 from studio.sounds import SoundStore
 from studio.sources import open_source
 from studio.takes import TakeStore
+
+if TYPE_CHECKING:
+    import numpy as np
 
 SKETCH = "sketch"
 ASK_SECONDS = 0.2
@@ -60,6 +73,9 @@ class Pipeline:
         self._sketch: Engine | None = None
         self._musicgen: dict[str, MusicGenEngine] = {}
         self.sounds = SoundStore(settings.sounds_dir, takes_dir=settings.takes_dir, bin_dir=settings.bin_dir)
+        self._audiocraft = WorkerClient(
+            worker_command(settings.audiocraft_dir), log=settings.audiocraft_dir / "worker.log"
+        )
         self.judge: Judge | None = None
         self._playing = threading.Lock()
         self._making = threading.Lock()
@@ -73,6 +89,10 @@ class Pipeline:
             reason = "" if ready else missing_sentence(status)
             card = status.card
             options.append(EngineOption(card.id, card.label, "full", ready=ready, reason=reason, licence=card.licence))
+        ready = is_installed(self._settings.audiocraft_dir)
+        for model in MODELS:
+            reason = "" if ready else _not_installed(model.label)
+            options.append(EngineOption(model.name, model.label, "full", ready=ready, reason=reason, licence=LICENCE))
         return options
 
     def engine(self, name: str) -> Engine:
@@ -87,7 +107,8 @@ class Pipeline:
 
                     self._sketch = SketchEngine(soundfont=self._settings.soundfont)
                 return self._sketch
-            return self._musicgen_engine(name)
+            model = next((each for each in MODELS if each.name == name), None)
+            return self._musicgen_engine(name) if model is None else self._audiocraft_engine(model)
 
     def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         """Make a take with that engine, after those that came first; of several candidates the best first.
@@ -128,6 +149,7 @@ class Pipeline:
                 engine.unload()
             if self._sketch is not None:
                 self._sketch.unload()
+            self._audiocraft.close()
 
     def _default(self) -> str:
         """The engine to begin with: the setting's name, or the folder it names, put on the list."""
@@ -135,7 +157,7 @@ class Pipeline:
         folder = Path(wanted).expanduser()
         if len(folder.parts) > 1 and folder.is_dir():
             return self._catalogue.add_local(folder).id
-        return SKETCH if wanted == SKETCH else self._card(wanted).id
+        return wanted if wanted in (SKETCH, *(model.name for model in MODELS)) else self._card(wanted).id
 
     def _card(self, name: str) -> ModelCard:
         try:
@@ -143,6 +165,26 @@ class Pipeline:
         except ModelError:
             known = ", ".join(option.name for option in self.engines())
             raise EngineError(f"There is no engine “{name}”: choose one of {known}.") from None
+
+    def diffuse(self, tokens: np.ndarray, *, seed: int, listener: Listener) -> Rendering:
+        """A mono MusicGen take's codes decoded by AudioCraft's multi-band diffusion, when it is this one's turn.
+
+        Raises ModelMissing when AudioCraft is not installed, and as `engines.audiocraft.engine.diffuse`.
+        """
+        if not is_installed(self._settings.audiocraft_dir):
+            raise ModelMissing(_not_installed("Multi-band diffusion"))
+        self._wait(listener)
+        try:
+            for engine in list(self._musicgen.values()):
+                engine.unload()
+            return diffuse(self._audiocraft, tokens, seed=seed, listener=listener)
+        finally:
+            self._playing.release()
+
+    def _audiocraft_engine(self, model: AudioCraftModel) -> AudioCraftEngine:
+        if not is_installed(self._settings.audiocraft_dir):
+            raise ModelMissing(_not_installed(model.label))
+        return AudioCraftEngine(model, self._audiocraft)
 
     def _musicgen_engine(self, name: str) -> MusicGenEngine:
         card = self._card(name)
@@ -172,10 +214,12 @@ class Pipeline:
                 raise Cancelled("Stopped before any sound was made.")
 
     def _unload_others(self, chosen: Engine) -> None:
-        if isinstance(chosen, MusicGenEngine):
+        if isinstance(chosen, MusicGenEngine | AudioCraftEngine):
             for other in list(self._musicgen.values()):
                 if other is not chosen:
                     other.unload()
+        if isinstance(chosen, MusicGenEngine):
+            self._audiocraft.close()
 
     def _play(self, name: str, listener: Listener, play: Callable[[Engine], Rendering]) -> Rendering:
         """What the engine makes, once it is its turn."""
@@ -228,3 +272,10 @@ def _check_sketch_follows(sampling: Sampling) -> None:
         )
     if steering.instruments_in or steering.instruments_out:
         raise EngineError("The sketch engine plays the plan's instruments: add or remove them in the plan.")
+
+
+def _not_installed(label: str) -> str:
+    return (
+        f"{label} is one of AudioCraft's models, and AudioCraft is not installed yet: install it (about 5 GB), or "
+        "choose another engine."
+    )

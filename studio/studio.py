@@ -7,7 +7,7 @@ handed in ("" the studio's own user, None anyone's).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +19,7 @@ from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, HistoryError, Page
+from studio.installing import Installation
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
@@ -86,6 +87,7 @@ class Studio:
             self.exports = Exports(self.store, settings.data_dir / "exports")
             self.catalogue = Catalogue(settings.models_dir)
             self.downloads = Downloads(self.catalogue)
+            self.installation = Installation(settings.audiocraft_dir)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
             self.planner = planner
             self.jobs = Jobs(
@@ -102,6 +104,7 @@ class Studio:
     def close(self) -> None:
         """Stop the running take, keeping its part, and let the folder go."""
         self.downloads.close()
+        self.installation.close()
         if self.jobs.close():
             self.pipeline.unload()
         self.history.close()
@@ -152,12 +155,13 @@ class Studio:
         words: str = "",
         engine: str | None = None,
         sampling: Sampling | None = None,
+        changes: Mapping[str, Any] | None = None,
         owner: str | None = "",
     ) -> JobView:
         """Queue an edit of a take or of a kept sound; the earlier version stays, as the new take's parent.
 
-        words: what a sound that is no take is. engine: None for the take's own, else one that can. Raises as
-        `Jobs.submit`, TakeMissing, NotYours, and EngineError for what lies outside the sound.
+        words: what a sound that is no take is. engine: None for the take's own, else one that can. sampling: None for
+        the take's own under a new seed; changes are laid over it. Raises as `Jobs.submit`, TakeMissing, NotYours, and EngineError for what lies outside the sound.
         """
         take_id = take_id_of(edit.source)
         take = self.entry(take_id, owner=owner).take if take_id else None
@@ -169,6 +173,9 @@ class Studio:
         else:
             clip = open_source(edit.source, store=self.store, sounds=self.pipeline.sounds).clip
             request = request_for_sound(edit, clip, words=words, engine=able, sampling=sampling, planner=self.planner)
+        if changes:
+            drawn = Sampling.model_validate({**request.sampling.model_dump(), **changes})
+            request = request.model_copy(update={"sampling": drawn})
         asker = (take.owner if take else "") if owner is None else owner
         return self.jobs.submit(request, owner=asker, max_active=self._allowance(asker))
 
