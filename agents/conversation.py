@@ -149,6 +149,8 @@ def _write(
                     if limits.over():
                         break
     except (ValueError, RuntimeError, OSError) as error:
+        if "context window" in str(error):
+            raise Unusable(f"The request is longer than the model's {llama.n_ctx():,} tokens of context.") from error
         if not limits.ended:
             raise Unusable(f"The language model could not answer ({str(error).rstrip('. ')}).") from error
     finally:

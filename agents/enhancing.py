@@ -89,6 +89,8 @@ def with_ideas(brief: Brief, wishes: Wishes, ideas: Sequence[Idea], *, most: int
 def tidy(phrase: str) -> str:
     """A short phrase of plain words, or "" when it is something else: a sentence, an order, noise."""
     words = " ".join(phrase.split()).strip(" .,;:-")
+    if re.fullmatch(r"\d{2,3} bpm", words):
+        return words
     return words if _PHRASE.fullmatch(words) and len(words.split()) <= 6 else ""
 
 

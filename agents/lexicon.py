@@ -131,3 +131,13 @@ def instruments_of(hit: Hit, *, extended: bool = False) -> tuple[str, ...]:
     if ensemble := hit.of("ensemble"):
         return words.ensembles[ensemble] if extended else ()
     return ()
+
+
+def instruments_in(words: str) -> set[str]:
+    """Instruments whose label or everyday name stands anywhere in the words, inside a genre's name too."""
+    text = lowered(words)
+    return {
+        name
+        for name, one in knowledge.instruments().items()
+        if any(re.search(rf"\b{re.escape(alias.lower())}\b", text) for alias in (one.label, *one.aliases))
+    }

@@ -15,6 +15,7 @@ from agents import knowledge
 from agents.answers import Answer, as_data, by_rules
 from agents.enhancing import tidy
 from agents.language_model import LanguageModel
+from agents.lexicon import instruments_in
 from agents.names import MoodName, Phrase, Sentences, Title
 from agents.titles import MAX_CHARACTERS
 from agents.types import SongPlan
@@ -100,11 +101,13 @@ def _by_rules(plan: SongPlan) -> Metadata:
     known = knowledge.instruments()
     genre = knowledge.genres()[plan.genre.value]
     moods = [knowledge.moods()[one].label.lower() for one in plan.moods.value]
-    voices = [known[one].label.lower() for one in plan.instruments.value]
+    named = instruments_in(plan.brief.words)
+    voices = [known[one].label.lower() for one in sorted(plan.instruments.value, key=lambda one: one not in named)]
     energies = [section.energy.value for section in plan.sections]
     peak = plan.sections[energies.index(max(energies))].name.value
     shape = f" It grows into the {peak}." if len(energies) > 2 and max(energies) - energies[0] > 0.25 else ""
-    kind = f"{', '.join((*moods[:2], ''))}{genre.label}" if moods else genre.label
+    label = genre.label if genre.label[1:2].isupper() else genre.label[:1].lower() + genre.label[1:]  # “R&B” stays
+    kind = f"{', '.join(moods[:2])} {label}".strip()
     kind = kind[:1].upper() + kind[1:]
     with_voices = f" with {_listed(voices[:4])}" if voices else ""
     pace = "slow" if plan.tempo_bpm.value < 85 else "fast" if plan.tempo_bpm.value > 135 else "mid-tempo"

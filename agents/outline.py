@@ -7,7 +7,6 @@ song but never one that breaks a wish. Knows nothing of how a model is asked.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -19,7 +18,7 @@ from agents.answers import as_data
 from agents.harmony import Key
 from agents.knowledge import FormPart, Genre, Progression
 from agents.layout import fit_length
-from agents.lexicon import lowered
+from agents.lexicon import instruments_in
 from agents.names import InstrumentName, NumeralName, SectionName, TonicName
 from agents.reading_form import FormWish
 from agents.types import MAX_TEMPO_BPM, MIN_TEMPO_BPM
@@ -136,23 +135,13 @@ def _palette(genre: Genre, used: list[str], wishes: Wishes) -> dict[Any, tuple[s
 
     A part that the user's words name stays as the genre has it: a “piano piece” is played on a piano.
     """
-    words = _instruments_in(wishes.brief.words)
+    words = instruments_in(wishes.brief.words)
     palette: dict[Any, tuple[str, ...]] = {}
     for role, usual in genre.palette.items():
         taken = {one for names in palette.values() for one in names}
         able = [one for one in used if role in knowledge.instruments()[one].roles and one not in taken]
         palette[role] = usual if words & set(usual) else tuple(able[:1]) or usual
     return palette
-
-
-def _instruments_in(words: str) -> set[str]:
-    """Instruments whose label or everyday name stands anywhere in the words, inside a genre's name too."""
-    text = lowered(words)
-    return {
-        name
-        for name, one in knowledge.instruments().items()
-        if any(re.search(rf"\b{re.escape(alias.lower())}\b", text) for alias in (one.label, *one.aliases))
-    }
 
 
 def _tempo(outline: Outline, wishes: Wishes) -> TempoRange:
