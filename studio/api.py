@@ -6,9 +6,7 @@ may see. A failure is one sentence. Annotations are read by Gradio at run time, 
 
 import asyncio
 import functools
-import inspect
 import secrets
-from collections.abc import Callable
 from dataclasses import fields
 from time import monotonic
 from typing import Any
@@ -16,37 +14,25 @@ from urllib.parse import quote
 
 import anyio.to_thread
 import gradio as gr
-from pydantic import ValidationError
 
-from agents.harmony import Key, Meter, UnknownName
+from agents.harmony import Key, Meter
 from agents.planner import make_brief
-from agents.types import Brief, BriefError, PlanError, SongPlan
-from studio.engines.base import EngineError, Sampling
-from studio.exports import ExportError
-from studio.history import HistoryError
-from studio.jobs import GenerateRequest, JobError, JobView
+from agents.types import Brief, SongPlan
+from studio.engines.base import Sampling
+from studio.jobs import GenerateRequest, JobView
 from studio.pipeline import EngineOption
-from studio.studio import Studio, StudioError
-from studio.takes import Take, TakeError
-from studio.ui.visitors import LoginNeeded, visitor_of
+from studio.studio import Studio
+from studio.takes import Take
+from studio.ui.edit_functions import EDITS, EditFunctions
+from studio.ui.refusals import Refusal, in_one_sentence
+from studio.ui.visitors import visitor_of
 
-PUBLIC = ("plan", "generate", "status", "cancel", "list_takes", "export", "engines")
+__all__ = ["PUBLIC", "Functions", "Refusal", "register"]
+
+PUBLIC = ("plan", "generate", *EDITS, "status", "cancel", "list_takes", "export", "engines")
 MAX_WAIT_SECONDS = 600.0
 _LOOK_EVERY_SECONDS = 0.1
 _MAX_LISTED = 100
-_REFUSALS = (
-    BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded,
-)  # fmt: skip
-
-
-class Refusal(gr.Error):
-    """A function's refusal: one sentence, no trace."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence, print_exception=False, title="MusicGen Studio")
-
-    def __str__(self) -> str:
-        return str(self.message)
 
 
 def register(studio: Studio) -> None:
@@ -56,40 +42,13 @@ def register(studio: Studio) -> None:
         gr.api(getattr(functions, name), api_name=name, queue=False, concurrency_limit=None)
 
 
-def _in_one_sentence(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what the studio refuses into a Refusal; works on plain and on async functions."""
-
-    def refusal_for(error: Exception) -> Refusal:
-        if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            return Refusal(f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}.")
-        return Refusal(str(error))
-
-    @functools.wraps(function)
-    async def answered(*given: Any, **named: Any) -> Any:
-        try:
-            return await function(*given, **named)
-        except (*_REFUSALS, ValidationError) as error:
-            raise refusal_for(error) from error
-
-    @functools.wraps(function)
-    def answer(*given: Any, **named: Any) -> Any:
-        try:
-            return function(*given, **named)
-        except (*_REFUSALS, ValidationError) as error:
-            raise refusal_for(error) from error
-
-    return answered if inspect.iscoroutinefunction(function) else answer
-
-
-class Functions:
+class Functions(EditFunctions):
     """The public functions over one studio."""
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
 
-    @_in_one_sentence
+    @in_one_sentence
     def plan(
         self,
         words: str,
@@ -121,7 +80,7 @@ class Functions:
         brief = _brief(words, seconds, tempo_bpm, key, meter, negative_words)
         return self._studio.plan(brief, seed=seed).model_dump(mode="json")
 
-    @_in_one_sentence
+    @in_one_sentence
     async def generate(
         self,
         words: str,
@@ -138,6 +97,7 @@ class Functions:
         top_k: int = 250,
         top_p: float = 0.0,
         guidance: float = 3.0,
+        candidates: int = 1,
         wait: bool = False,
     ) -> dict[str, Any]:
         """Make a piece of music from a description or a plan. Answers at once with a job, or waits for the take.
@@ -156,6 +116,7 @@ class Functions:
             top_k: For MusicGen: draw among so many likeliest tokens; 0 is off.
             top_p: For MusicGen: draw among the likeliest tokens up to this share; 0 is off.
             guidance: For MusicGen: how closely it follows the words, 1 to 15.
+            candidates: For MusicGen: how many to make in one pass, 1 to 8; all are kept, the best is the job's take.
             wait: Wait until the take is made, at most ten minutes.
 
         Returns:
@@ -167,17 +128,14 @@ class Functions:
             brief=_brief(words, seconds, tempo_bpm, key, meter, negative_words, may_be_empty=plan is not None),
             plan=SongPlan.model_validate(plan) if plan else None,
             engine=engine or self._studio.pipeline.default,
-            sampling=Sampling(seed=drawn, temperature=temperature, top_k=top_k, top_p=top_p, guidance=guidance),
+            sampling=Sampling(
+                seed=drawn, temperature=temperature, top_k=top_k, top_p=top_p, guidance=guidance, candidates=candidates
+            ),
         )
         submit = functools.partial(self._studio.generate, asked, owner=visitor.owner)
-        job = await anyio.to_thread.run_sync(submit)
-        deadline = monotonic() + MAX_WAIT_SECONDS
-        while wait and not job.is_finished and monotonic() < deadline:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
-            job = self._studio.jobs.get(job.id, owner=visitor.sees_only)
-        return self._job(job, request)
+        return await self._shown(await anyio.to_thread.run_sync(submit), request, wait=wait)
 
-    @_in_one_sentence
+    @in_one_sentence
     def status(self, job_id: str, request: gr.Request) -> dict[str, Any]:
         """Say how far a job is and where its sound is heard.
 
@@ -190,7 +148,7 @@ class Functions:
         """
         return self._job(self._studio.jobs.get(job_id, owner=visitor_of(request).sees_only), request)
 
-    @_in_one_sentence
+    @in_one_sentence
     def cancel(self, job_id: str, request: gr.Request) -> dict[str, Any]:
         """Stop a job. The part already made is kept as a take.
 
@@ -202,7 +160,7 @@ class Functions:
         """
         return self._job(self._studio.jobs.cancel(job_id, owner=visitor_of(request).sees_only), request)
 
-    @_in_one_sentence
+    @in_one_sentence
     def list_takes(self, request: gr.Request, words: str = "", limit: int = 20, offset: int = 0) -> dict[str, Any]:
         """List kept takes, newest first.
 
@@ -219,7 +177,7 @@ class Functions:
         page = self._studio.takes(words, owner=owner, limit=limit, offset=offset)
         return {"total": page.total, "takes": [_take(entry.take, request) for entry in page.entries]}
 
-    @_in_one_sentence
+    @in_one_sentence
     def export(
         self, take_id: str, request: gr.Request, format: str = "flac", provenance: bool | None = None
     ) -> dict[str, Any]:
@@ -243,7 +201,7 @@ class Functions:
             "bytes": made.path.stat().st_size,
         }
 
-    @_in_one_sentence
+    @in_one_sentence
     def engines(self, request: gr.Request) -> dict[str, Any]:
         """List the engines that can make music here.
 
@@ -253,12 +211,19 @@ class Functions:
         visitor_of(request)
         return {"engines": [_engine(option) for option in self._studio.pipeline.engines()]}
 
+    async def _shown(self, job: JobView, request: gr.Request, *, wait: bool) -> dict[str, Any]:
+        sees_only, deadline = visitor_of(request).sees_only, monotonic() + MAX_WAIT_SECONDS
+        while wait and not job.is_finished and monotonic() < deadline:
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+            job = self._studio.jobs.get(job.id, owner=sees_only)
+        return self._job(job, request)
+
     def _job(self, job: JobView, request: gr.Request) -> dict[str, Any]:
         shown = job.model_dump(
             mode="json",
             include={
                 "title", "words", "engine", "engine_label", "tier", "licence", "state", "position", "stage", "fraction",
-                "seconds_done", "seconds_total", "seconds_left", "elapsed_seconds", "take_id", "error", "plan",
+                "seconds_done", "seconds_total", "seconds_left", "elapsed_seconds", "take_id", "take_ids", "error", "plan",
             },
         )  # fmt: skip
         if job.take_id:

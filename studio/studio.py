@@ -161,7 +161,8 @@ class Studio:
         """Queue an edit of a take or of a kept sound; the earlier version stays, as the new take's parent.
 
         words: what a sound that is no take is. engine: None for the take's own, else one that can. sampling: None for
-        the take's own under a new seed; changes are laid over it. Raises as `Jobs.submit`, TakeMissing, NotYours, and EngineError for what lies outside the sound.
+        the take's own under a new seed; changes are laid over it. Raises as `Jobs.submit`, TakeMissing, NotYours, and
+        EngineError for what lies outside the sound.
         """
         take_id = take_id_of(edit.source)
         take = self.entry(take_id, owner=owner).take if take_id else None

@@ -27,7 +27,18 @@ from studio.ui.logins import Login
 from studio.ui.serve import Serving, serve
 from tests.ui.studios import Served, served_studio
 
-WANTED = {"/plan", "/generate", "/status", "/cancel", "/list_takes", "/export", "/engines"}
+WANTED = {
+    "/plan",
+    "/generate",
+    "/continue_take",
+    "/repaint",
+    "/vary",
+    "/status",
+    "/cancel",
+    "/list_takes",
+    "/export",
+    "/engines",
+}
 
 
 def page_with_api(studio: Studio) -> gr.Blocks:
