@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     engine: str = Field(default="sketch", description="The engine chosen at the start: sketch, or a MusicGen model.")
     soundfont: Path | None = Field(default=None, description="A SoundFont (.sf2) for the sketch engine.")
     device: str = Field(default="auto", description="Where models run: auto, cpu, cuda or mps.")
+    precision: str = Field(
+        default="auto", description="What MusicGen's weights are kept in: auto, fp32, bf16, int8 or int4-draft."
+    )
     agents_memory_gb: float = Field(default=6.0, gt=0, description="The memory that language models may use together.")
     agents_threads: int = Field(default=0, ge=0, description="Threads a language model runs on; 0 takes half of them.")
     agents_context_tokens: int = Field(default=4096, ge=512, description="How much a language model reads and writes.")

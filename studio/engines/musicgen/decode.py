@@ -85,14 +85,12 @@ def condition_rows(
             "This model cannot follow a melody: choose MusicGen melody, or take the melody and the chords away."
         )
     with torch.inference_mode():
-        heard = [(_encode(model, *tokens), tokens[1]) for tokens in prompts if tokens is not None]
+        # Each prompt by itself: in one product a row's last digits would depend on its neighbours.
+        heard = [(_project(model, _encode(model, *tokens)), tokens[1]) for tokens in prompts if tokens is not None]
         nothing = (torch.zeros_like(heard[0][0]), torch.zeros_like(heard[0][1]))
         encoded = iter(heard)
         rows = [nothing if tokens is None else next(encoded) for tokens in prompts]
         hidden, mask = _stack([states for states, _ in rows]), _stack([marks for _, marks in rows])
-        hidden = hidden.to(model.decoder.dtype)
-        if hasattr(model, "enc_to_dec_proj"):
-            hidden = model.enc_to_dec_proj(hidden)
         hidden = hidden * mask[..., None]
         if is_melodic:
             before = _melodies(model, melody, rows=len(rows), melody_rows=melody_rows)
@@ -228,6 +226,14 @@ class _Run:
 def _encode(model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
     encoded: torch.Tensor = model.text_encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
     return encoded
+
+
+def _project(model: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Text states as wide as the decoder, in its number format."""
+    hidden = hidden.to(model.decoder.dtype)
+    if hasattr(model, "enc_to_dec_proj"):
+        hidden = model.enc_to_dec_proj(hidden)
+    return hidden
 
 
 def _stack(parts: list[torch.Tensor]) -> torch.Tensor:

@@ -24,7 +24,7 @@ from studio.engines.base import (
     Source,
 )
 from studio.engines.edits import KINDS
-from studio.engines.musicgen import layers, longform
+from studio.engines.musicgen import layers, longform, runtime
 from studio.engines.musicgen.adapters import Shelf, Wardrobe
 from studio.engines.musicgen.checkpoint import inspect
 from studio.engines.musicgen.ears import Ears, Sounds, no_sounds
@@ -53,6 +53,7 @@ class MusicGenEngine:
         source: Path,
         device: str = "auto",
         dtype: str | None = None,
+        precision: str = "auto",
         channels: int = 1,
         licence: str = LICENCE,
         sounds: Sounds = no_sounds,
@@ -60,9 +61,13 @@ class MusicGenEngine:
     ) -> None:
         """source: the checkpoint's folder. dtype: None for the device's own. channels: 2 for a stereo model.
 
+        precision: what the decoder's weights are kept in, one of `runtime.PRECISIONS`; a dtype goes before "auto".
         sounds: gives the melodies that steering names. adapters: the folder of LoRA adapters, or None for none.
         """
-        self._source, self._device, self._dtype = source, device, dtype
+        runtime.check_precision(precision)
+        self._source, self._device, self._dtype = source, device, dtype or runtime.dtype_for(precision)
+        self._precision = "native" if dtype and precision == "auto" else precision
+        self._opened: runtime.Opened | None = None
         self._sounds, self._shelf = sounds, Shelf(adapters or source / "adapters")
         self._loaded: Loaded | None = None
         self._wardrobe: Wardrobe | None = None
@@ -147,20 +152,21 @@ class MusicGenEngine:
         self, plan: SongPlan, sampling: Sampling, listener: Listener, *, sounds: Sounds | None = None
     ) -> Performer:
         """The loaded model, its ears open for this take and its adapters on."""
-        loaded = self._load(listener)
+        loaded = self._load(listener, with_layers=any(use.strength > 0 for use in sampling.adapters))
         if listener.cancelled():
             raise Cancelled(NOTHING)
         ears = Ears(loaded, plan, sampling, sounds or self._sounds)
         wardrobe = self._dress(loaded, sampling, listener)
+        opened = self._open(loaded, wardrobe, listener)
         plainly = sampling.model_copy(update={"guidance": 1.0})
         return Performer(
             loaded=loaded,
-            voice=Voice(loaded.model),
+            voice=Voice(loaded.model, opened.runtime),
             listen=ears.listen,
             listen_plainly=lambda words, first: Ears(loaded, plan, plainly, sounds or self._sounds).listen(
                 words, first
             ),
-            identity=self._identity(loaded) | ears.identity() | {"adapters": wardrobe.identity},
+            identity=self._identity(loaded) | dict(opened.identity) | ears.identity() | {"adapters": wardrobe.identity},
         )
 
     def unload(self) -> None:
@@ -168,12 +174,15 @@ class MusicGenEngine:
         if self._loaded is not None:
             from studio.engines.musicgen.load import free_memory
 
-            self._loaded = self._wardrobe = None
+            self._loaded = self._wardrobe = self._opened = None
             free_memory()
 
-    def _load(self, listener: Listener) -> Loaded:
+    def _load(self, listener: Listener, *, with_layers: bool) -> Loaded:
+        """with_layers: the decoder's layers are needed themselves, not only what was converted of them."""
+        if self._loaded is not None and with_layers and not self._loaded.has_layers:
+            self.unload()
         if self._loaded is None:
-            from studio.engines.musicgen.load import load
+            from studio.engines.musicgen.load import load, resolve_device
 
             listener.progress("loading", 0.0)
             checkpoint = inspect(self._source)
@@ -182,7 +191,9 @@ class MusicGenEngine:
                     f"The model in “{self._source.name}” makes {checkpoint.channels} channels at "
                     f"{checkpoint.sample_rate_hz} Hz, which is not what it was listed as: add its folder again."
                 )
-            self._loaded = load(checkpoint, device=self._device, dtype=self._dtype)
+            device = resolve_device(self._device)
+            has_layers = with_layers or runtime.needs_layers(checkpoint, precision=self._precision, device=device)
+            self._loaded = load(checkpoint, device=device, dtype=self._dtype, has_layers=has_layers)
             listener.progress("loading", 1.0)
         return self._loaded
 
@@ -192,8 +203,20 @@ class MusicGenEngine:
             self._wardrobe = Wardrobe(loaded)
         if sampling.adapters:
             listener.progress("putting on adapters", 0.0)
-        self._wardrobe.wear(sampling.adapters, self._shelf)
+        if self._loaded is not None and self._loaded.has_layers and self._wardrobe.wear(sampling.adapters, self._shelf):
+            self._opened = None  # it may hold the weights as they were
         return self._wardrobe
+
+    def _open(self, loaded: Loaded, wardrobe: Wardrobe, listener: Listener) -> runtime.Opened:
+        """What the model decodes on, made anew when its weights have changed."""
+        if self._opened is None:
+            self._opened = runtime.open_runtime(
+                loaded,
+                precision=self._precision,
+                wears_adapters=bool(wardrobe.identity),
+                progress=lambda fraction: listener.progress("preparing the weights", fraction),
+            )
+        return self._opened
 
     def _identity(self, loaded: Loaded) -> dict[str, Any]:
         return {

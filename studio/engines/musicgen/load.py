@@ -21,7 +21,10 @@ HARMLESS = ("embed_tokens.", "embed_positions.", ".cluster_size", ".embed_avg", 
 
 @dataclass(slots=True)
 class Loaded:
-    """A model ready to play: its parts, where they are, and what identifies them."""
+    """A model ready to play: its parts, where they are, and what identifies them.
+
+    has_layers: False when the decoder's layers were left on the disk, for a runtime that has its own.
+    """
 
     model: Any
     tokenizer: Any
@@ -29,6 +32,7 @@ class Loaded:
     device: str
     dtype: str
     weights_sha256: str
+    has_layers: bool = True
 
 
 def resolve_device(device: str) -> str:
@@ -57,11 +61,12 @@ def default_dtype(device: str) -> str:
     return "bfloat16" if device == "cuda" and torch.cuda.is_bf16_supported() else "float16"
 
 
-def load(checkpoint: Checkpoint, *, device: str = "auto", dtype: str | None = None) -> Loaded:
+def load(checkpoint: Checkpoint, *, device: str = "auto", dtype: str | None = None, has_layers: bool = True) -> Loaded:
     """Load a checkpoint's model and tokenizer.
 
     The decoder takes `dtype`; the text encoder and the codec stay in float32, being small and, for the codec,
-    the last thing between the codes and the ear. Raises EngineError when the files do not make a whole model.
+    the last thing between the codes and the ear. has_layers: False leaves the decoder's layers, most of the model, on
+    the disk. Raises EngineError when the files do not make a whole model.
     """
     import torch
     from huggingface_hub.errors import StrictDataclassError
@@ -75,6 +80,7 @@ def load(checkpoint: Checkpoint, *, device: str = "auto", dtype: str | None = No
             model, report = _model_class(checkpoint).from_pretrained(
                 checkpoint.folder,
                 dtype=getattr(torch, number_format),
+                config=_config(checkpoint, has_layers=has_layers),
                 local_files_only=True,
                 output_loading_info=True,
             )
@@ -100,8 +106,9 @@ def load(checkpoint: Checkpoint, *, device: str = "auto", dtype: str | None = No
             f"The model in “{checkpoint.folder.name}” is not whole "
             f"({len(missing) + len(report['mismatched_keys'])} weights are missing or of the wrong size): {AGAIN}."
         )
+    model.config.decoder.num_hidden_layers = checkpoint.layers
     model.eval().to(place)
-    return Loaded(model, tokenizer, checkpoint, place, number_format, weights_sha256(checkpoint))
+    return Loaded(model, tokenizer, checkpoint, place, number_format, weights_sha256(checkpoint), has_layers)
 
 
 def free_memory() -> None:
@@ -123,6 +130,16 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     said = ("out of memory", "not enough memory", "can't allocate memory")
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in said)
+
+
+def _config(checkpoint: Checkpoint, *, has_layers: bool) -> Any:
+    """The checkpoint's own settings, but for the number of layers when they are to stay on the disk."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(checkpoint.folder, local_files_only=True)
+    if not has_layers:
+        config.decoder.num_hidden_layers = 0
+    return config
 
 
 def _model_class(checkpoint: Checkpoint) -> Any:

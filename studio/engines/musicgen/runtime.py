@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from studio.engines.base import EngineError
+from studio.engines.musicgen.checkpoint import Checkpoint, weights_sha256
 
 if TYPE_CHECKING:
     from studio.engines.musicgen.load import Loaded
     from studio.engines.musicgen.window import Runtime
 
-PRECISIONS = ("auto", "fp32", "bf16", "int8", "int4-draft")
+PRECISIONS = ("auto", "fp32", "bf16", "int8", "int4-draft", "native")  # native: as the model was loaded
 DTYPES = {"fp32": "float32", "bf16": "bfloat16"}
 BITS = {"int8": 8, "int4-draft": 4}
 
@@ -49,6 +51,17 @@ def bits_for(precision: str, *, device: str) -> int | None:
     return 8 if precision == "auto" else BITS.get(precision)
 
 
+def needs_layers(checkpoint: Checkpoint, *, precision: str, device: str) -> bool:
+    """False when all that the precision needs of the decoder's layers was converted before and lies beside them."""
+    from studio.engines.musicgen import weights_cache
+
+    bits = bits_for(precision, device=device)
+    if bits is None or not _has_kernel():
+        return True
+    path = weights_cache.path_of(checkpoint.folder, bits=bits)
+    return not (path.is_file() and weights_cache.is_kept(path, made_from=_origin(checkpoint)))
+
+
 def open_runtime(
     loaded: Loaded,
     *,
@@ -62,20 +75,32 @@ def open_runtime(
     told how much of the rounding is done. Raises EngineError for an unknown precision.
     """
     bits = bits_for(precision, device=loaded.device)
-    if bits is not None:
-        try:
-            return _native(loaded, bits=bits, is_changed=wears_adapters, progress=progress)
-        except ImportError:
-            return _torch(loaded, instead_of="int8" if bits == 8 else "int4-draft")
-    wanted = BITS.get(precision)
-    return _torch(loaded, instead_of=precision if wanted else "")
+    if bits is not None and _has_kernel():
+        return _native(loaded, bits=bits, is_changed=wears_adapters, progress=progress)
+    wanted = next((name for name, count in BITS.items() if count == bits), precision if precision in BITS else "")
+    return _torch(loaded, instead_of=wanted)
+
+
+def _origin(checkpoint: Checkpoint) -> str:
+    """What converted weights are made from: the weights and the settings that say how to read them."""
+    settings = sha256((checkpoint.folder / "config.json").read_bytes()).hexdigest()
+    return f"{weights_sha256(checkpoint)} {settings}"
+
+
+def _has_kernel() -> bool:
+    try:
+        import studio.engines.musicgen.runtime_native  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _native(loaded: Loaded, *, bits: int, is_changed: bool, progress: Callable[[float], None]) -> Opened:
     from studio.engines.musicgen import weights_cache
     from studio.engines.musicgen.runtime_native import NativeRuntime
 
-    made_from, path = loaded.weights_sha256, weights_cache.path_of(loaded.checkpoint.folder, bits=bits)
+    progress(0.0)
+    made_from, path = _origin(loaded.checkpoint), weights_cache.path_of(loaded.checkpoint.folder, bits=bits)
     decoder = loaded.model.decoder
     if is_changed:
         packed = weights_cache.rounded(decoder, bits=bits, progress=progress)

@@ -60,18 +60,19 @@ def path_of(folder: Path, *, bits: int) -> Path:
     return folder / f".studio-int{bits}.weights"
 
 
+def is_kept(path: Path, *, made_from: str) -> bool:
+    """True when converted weights lie there, whole, made from weights of that sum."""
+    return _header(path, made_from=made_from) is not None
+
+
 def read(path: Path, *, made_from: str) -> Packed | None:
     """The converted weights if they are there, whole, and made from weights of that sum; else None."""
+    header = _header(path, made_from=made_from)
+    if header is None:
+        return None
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if 0 < length < 1 << 24 else {}
-        if (header.get("version"), header.get("made_from")) != (VERSION, made_from):
-            return None
-        if path.stat().st_size != header["size"]:
-            return None
         whole = _in_large_pages(np.memmap(path, np.uint8, mode="r"))
-    except (OSError, ValueError, KeyError, AttributeError):
+    except (OSError, ValueError):
         return None
     arrays = {}
     for name, (kind, shape, offset) in header["arrays"].items():
@@ -187,6 +188,19 @@ def _matrices(layer: Any) -> dict[str, list[Any]]:
 
 def _numbers(weight: Any) -> np.ndarray:
     return np.asarray(weight.detach().float().cpu().numpy())
+
+
+def _header(path: Path, *, made_from: str) -> dict[str, Any] | None:
+    """What the file says of itself, if it is of this version, whole, and made from weights of that sum."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if 0 < length < 1 << 24 else None
+        if not isinstance(header, dict) or header.get("version") != VERSION or header.get("made_from") != made_from:
+            return None
+        return header if path.stat().st_size == header["size"] else None
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _write(packed: Packed, path: Path, *, made_from: str, sizes: dict[str, int]) -> None:

@@ -38,7 +38,9 @@ def _sounds(name: str) -> Clip | bytes:
 @pytest.fixture(scope="module")
 def engines(checkpoint_folder: Callable[[str], Path]) -> dict[str, MusicGenEngine]:
     return {
-        kind: MusicGenEngine(name=kind, label=kind, source=checkpoint_folder(kind), device="cpu", sounds=_sounds)
+        kind: MusicGenEngine(
+            name=kind, label=kind, source=checkpoint_folder(kind), device="cpu", dtype="float32", sounds=_sounds
+        )
         for kind in ("mono", "melody")
     }
 
@@ -91,7 +93,7 @@ def test_instruments_come_in_by_the_words_and_go_out_by_the_negative_prompt() ->
 def test_a_weight_may_move_through_the_song(engines: dict[str, MusicGenEngine]) -> None:
     late = PromptWeight(words="dark techno", moves=((0.5, 0.0), (0.6, 4.0)))
     plain, moved = _take(engines["mono"]).tokens, _take(engines["mono"], prompts=(late,)).tokens
-    assert np.array_equal(plain[:, :25], moved[:, :25])
+    assert np.array_equal(plain[:, :24], moved[:, :24])  # half of the plan, to a frame
     assert not np.array_equal(plain[:, 26:], moved[:, 26:])
 
 
