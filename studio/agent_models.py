@@ -171,15 +171,30 @@ def sample_requests() -> dict[Agent, Request]:
     from agents.metadata_agent import describe_song
     from agents.planner import make_brief, plan_from_brief, read_brief
     from agents.prompt_agent import enhance
+    from agents.routing import route
     from agents.structure_agent import plan_with
     from agents.style_agent import Reference, style_card
+    from agents.types import Verdict, VerdictPart
+    from agents.wording import word_verdict
 
     brief = make_brief(words="slow lo-fi hip hop, rainy evening, warm Rhodes", seconds=30)
     plan = plan_from_brief(brief, seed=0)
     reference = Reference(tempo_bpm=82.0, percussive=0.35, brightness_hz=1_800.0, tags=("calm",))
+    part = VerdictPart(
+        name="tempo",
+        label="Tempo",
+        asked="80 bpm",
+        measured="96 bpm",
+        score=20,
+        weight=0.5,
+        reason="It runs at 96 bpm.",
+    )
+    verdict = Verdict(score=61.0, parts=(part,), sections=(), named="tempo", words="The tempo is off.")
     return {
+        "orchestrator": lambda model: route("make the chorus louder", on_the_desk=plan, language_model=model),
         "prompt": lambda model: enhance(brief, language_model=model),
         "style": lambda model: style_card([reference], language_model=model),
         "structure": lambda model: plan_with(read_brief(brief), language_model=model),
+        "quality": lambda model: word_verdict(verdict, plan, language_model=model),
         "metadata": lambda model: describe_song(plan, language_model=model),
     }

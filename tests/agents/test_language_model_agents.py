@@ -18,6 +18,7 @@ from agents.names import NUMERALS, SECTIONS, TONICS
 from agents.outline import Outline, OutlinePart, proposal_of
 from agents.planner import make_brief, plan_from_brief, plan_song, read_brief
 from agents.prompt_agent import alternatives, enhance
+from agents.routing import route
 from agents.structure_agent import plan_with
 from agents.style_agent import Reference, style_card
 from agents.types import Verdict, VerdictPart
@@ -43,6 +44,7 @@ VERDICT = Verdict(
     words="The tempo is off.",
 )
 ASKED: dict[str, Callable[[Any], Answer[Any]]] = {
+    "orchestrator": lambda model: route("once more", on_the_desk=plan_from_brief(LOFI), language_model=model),
     "prompt": lambda model: enhance(LOFI, language_model=model, seed=model.seed),
     "structure": lambda model: plan_with(read_brief(LOFI), language_model=model, seed=model.seed),
     "style": lambda model: style_card([Reference(tempo_bpm=82.0, tags=("calm",))], language_model=model),
