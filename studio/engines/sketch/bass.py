@@ -32,7 +32,7 @@ def play_bass(
     last = centre
     for bar in bars:
         root = in_range(nearest(bass_root(bar.chord), round(0.6 * centre + 0.4 * last)), low, min(high, low + 17))
-        line = "R--- ---- ---- ----" if doubling else stage.choose(stage.groove.bass, bar.energy)
+        line = "R--- ---- ---- ----" if doubling else stage.choose(stage.groove.bass, bar.drive)
         steps = stage.lay(steps_of(line), bar, bar_number=bar.in_section)
         walking = any(step.symbol == "W" for step in steps)
         line_now = root

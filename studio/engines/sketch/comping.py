@@ -31,7 +31,7 @@ def play_chords(
     for bar in bars:
         chord = _voicing(bar, program, low, high, order, before)
         before = chord
-        energy = bar.energy * (0.75 if order else 1.0)
+        energy = bar.drive * (0.75 if order else 1.0)
         line = stage.choose(lines, energy)
         for step in stage.lay(steps_of(line), bar, bar_number=bar.in_section + order):
             notes += _stroke(stage, feel, bar, step, chord, program, low)

@@ -46,7 +46,7 @@ def play_drums(stage: Stage, bars: list[Bar], *, name: str, final_tick: int | No
     feel = Feel(stage, rng, milliseconds=4.0)
     notes: list[Note] = []
     for number, bar in enumerate(bars):
-        lanes = _second_time(lanes_of(stage.choose(stage.groove.drums, bar.energy)), bar)
+        lanes = _second_time(lanes_of(stage.choose(stage.groove.drums, bar.drive)), bar)
         if bar.kind.startswith(_THIN) and bar.energy < 0.6:
             calm = lanes_of(stage.groove.drums[0])
             lanes = {lane: steps for lane, steps in calm.items() if lane not in _THINNED} or calm

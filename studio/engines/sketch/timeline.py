@@ -112,6 +112,11 @@ class Bar:
         return self.in_section == 0
 
     @property
+    def drive(self) -> float:
+        """How busy the patterns are: the energy, but a song winds down in its outro however loud that is."""
+        return min(self.energy, 0.5) if self.kind.startswith(("outro", "coda", "ending")) else self.energy
+
+    @property
     def breaks(self) -> bool:
         """True in the last bar before a section at least as loud: the band holds its breath on its last beat."""
         return self.is_last and self.bars_in_section > 1 and self.next_energy >= max(0.55, self.energy - 0.05)

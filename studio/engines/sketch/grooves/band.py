@@ -164,10 +164,11 @@ GROOVES = {
             kick  X... .... ....|X... .... ....
             snare .... x... x...|.... x... x.o.
             ride  x... x... x.x.|x... x... x.x.
+            tamb  .... x.o. x.o.|.... x.o. x.o.
             """,
         ),
         percussion="triangle .... o... o...",
-        bass=("R--- ---- ----", "R--- .... ....|5--- .... a---"),
+        bass=("R--- ---- ----", "R--- .... ....|5--- .... a---", "R--- 3--- 5---|R--- 5--- a---"),
         comp=(".... x--. x--.", ".... x-.. x-..|.... x-.. x-s."),
         comp_plucked=("b... d... d...", "b--- d-.. d-u-"),
         band=("acoustic_bass", "piano", "strings", "violin", "orchestral_kit"),
