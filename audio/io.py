@@ -1,7 +1,7 @@
 """Sound files in and out: reading any usual file into a Clip, writing a Clip whole or not at all.
 
 Integer formats get triangular (TPDF) dither of two least bits peak to peak (Lipshitz, Wannamaker and Vanderkooy,
-"Quantization and Dither", JAES 1992), and only where bits are really dropped; digital silence stays silent. The
+"Quantization and Dither", JAES 1992), and only on samples whose bits are really dropped; digital silence stays silent. The
 dither is seeded, so the same clip gives the same bytes. Knows nothing of takes, and of tags only that
 `audio.tags` writes them.
 """
@@ -233,7 +233,6 @@ def _encode_into(buffer: io.BytesIO, clip: Clip, chosen: SoundFormat) -> None:
 def _blocks(clip: Clip, *, bits: int) -> Iterator[np.ndarray]:
     """The clip in blocks of (frames, channels): float32 when bits is 0, else integers as libsndfile wants them."""
     noise = np.random.default_rng(20_240_229)
-    dropped = bits > 0 and _drops_bits(clip, bits=bits)
     for start in range(0, clip.frames, _BLOCK_FRAMES):
         block = clip.samples[:, start : start + _BLOCK_FRAMES].T
         if bits == 0:
@@ -241,26 +240,19 @@ def _blocks(clip: Clip, *, bits: int) -> Iterator[np.ndarray]:
             continue
         if not np.isfinite(block).all():
             raise AudioUnwritable("The sound holds samples that are no numbers, so it cannot be written.")
-        yield _quantised(block, bits=bits, noise=noise if dropped else None)
+        yield _quantised(block, bits=bits, noise=noise)
 
 
-def _drops_bits(clip: Clip, *, bits: int) -> bool:
-    """False when every sample already lies on the format's steps (a 16-bit file written again, say)."""
-    scale = np.float32(2 ** (bits - 1))
-    for start in range(0, clip.frames, _BLOCK_FRAMES):
-        scaled = clip.samples[:, start : start + _BLOCK_FRAMES] * scale
-        if not np.array_equal(scaled, np.rint(scaled)):
-            return True
-    return False
+def _quantised(block: np.ndarray, *, bits: int, noise: np.random.Generator) -> np.ndarray:
+    """Integers of the given width, with triangular dither of ±1 step where bits are dropped.
 
-
-def _quantised(block: np.ndarray, *, bits: int, noise: np.random.Generator | None) -> np.ndarray:
-    """Integers of the given width, with triangular dither of ±1 step when noise is given; zeros stay zeros."""
+    A sample that lies on a step already (silence, sound out of a file of that width) stays as it is, so that what an
+    edit leaves alone is the same to the bit in the new file.
+    """
     full = 2 ** (bits - 1)
     scaled = block.astype(np.float64) * full
-    if noise is not None:
-        triangular = noise.random(block.shape) - noise.random(block.shape)
-        scaled += np.where(block == 0.0, 0.0, triangular)
+    triangular = noise.random(block.shape) - noise.random(block.shape)
+    scaled += np.where(scaled == np.rint(scaled), 0.0, triangular)
     steps = np.clip(np.rint(scaled), -full, full - 1).astype(np.int32)
     return steps.astype(np.int16) if bits == 16 else steps << (32 - bits)
 

@@ -26,6 +26,18 @@ State = Literal["kept", "binned", "missing"]
 UNFINISHED = ("queued", "planning", "rendering", "writing")
 
 
+# From a take up to the eldest it is made of, and from there down to everything made of that.
+_FAMILY = """
+WITH RECURSIVE
+  links (id, parent) AS (SELECT id, coalesce(json_extract(manifest, '$.parent'), '') FROM takes),
+  elders (id) AS (
+    SELECT :take UNION SELECT links.parent FROM links JOIN elders ON links.id = elders.id WHERE links.parent <> ''),
+  versions (id) AS (SELECT id FROM elders UNION SELECT links.id FROM links JOIN versions ON links.parent = versions.id)
+SELECT * FROM takes WHERE id IN (SELECT id FROM versions) AND state = 'kept' AND (:owner IS NULL OR owner = :owner)
+ORDER BY created_at, id
+"""
+
+
 class HistoryError(Exception):
     """The history cannot be read or written; the message is a sentence for the user."""
 
@@ -178,6 +190,12 @@ class History:
                 "SELECT * FROM takes WHERE id = ? AND (? IS NULL OR owner = ?)", (take_id, owner, owner)
             ).fetchone()
         return _entry(row) if row else None
+
+    def family(self, take_id: str, *, owner: str | None = None) -> tuple[Take, ...]:
+        """The kept takes made of this one, those it is made of, and theirs: all versions of one song, oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute(_FAMILY, {"take": take_id, "owner": owner}).fetchall()
+        return tuple(_entry(row).take for row in rows)
 
     def search(
         self,

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from pydantic import ValidationError
 
-from studio.engines.base import EngineError
+from agents.types import PlanError
+from studio.engines.base import Continue, Edit, EngineError, Repaint, Vary
+from studio.engines.edits import KINDS
 from studio.jobs import JobError
 from studio.studio import Studio, StudioError
 from studio.takes import TakeError
@@ -22,6 +25,9 @@ from studio.ui.visitors import Visitor, visitor_of
 
 # The script runs where Gradio has made its event; the page's own modules call window.studioAct.
 _BRIDGE = "window.studioAct = (what) => trigger('click', what);"
+
+
+Verb = Callable[[dict[str, Any], Visitor], object]
 
 
 @dataclass(frozen=True)
@@ -36,19 +42,7 @@ class Page:
 def build_actions(studio: Studio, page: Page) -> None:
     """Wire the one event that all buttons on takes and jobs share."""
     bridge = gr.HTML("<span></span>", elem_id="st-bridge", js_on_load=_BRIDGE, visible="hidden")
-    jobs = studio.jobs
-    verbs: dict[str, Callable[[str, Visitor], object]] = {
-        "refresh": lambda _, visitor: None,
-        "again": lambda take, visitor: studio.make_again(take, owner=visitor.sees_only),
-        "rerun": lambda job, visitor: jobs.run_again(
-            job, owner=visitor.sees_only, max_active=None if visitor.is_host else studio.settings.jobs_per_guest
-        ),
-        "keep": lambda job, visitor: jobs.keep_again(job, owner=visitor.sees_only),
-        "dismiss": lambda job, visitor: jobs.dismiss(job, owner=visitor.sees_only),
-        "bin": lambda take, visitor: studio.delete_take(take, owner=visitor.sees_only),
-        "restore": lambda take, visitor: studio.restore_take(take, owner=visitor.sees_only),
-        "edit": lambda take, visitor: _edit(studio, page, take, visitor),
-    }
+    verbs = _verbs(studio, page)
     tab = page.generate
     outputs = [
         page.tabs, tab.recent, *page.history.outputs, *tab.fields.values(), tab.plan, tab.plan_strip, tab.plan_panel,
@@ -62,8 +56,8 @@ def build_actions(studio: Studio, page: Page) -> None:
         if verb is None:
             return {tab.recent: gr.skip()}
         try:
-            changed = verb(str(asked.get("take") or asked.get("job") or ""), visitor)
-        except (StudioError, TakeError, JobError, EngineError) as refusal:
+            changed = verb(asked, visitor)
+        except (StudioError, TakeError, JobError, EngineError, PlanError) as refusal:
             raise gr.Error(str(refusal), title="That did not work", print_exception=False) from refusal
         if asked["action"] == "bin":
             gr.Info("It waits in the bin; History restores it.", title="Take deleted", duration=4)
@@ -79,6 +73,47 @@ def build_actions(studio: Studio, page: Page) -> None:
     bridge.click(
         on_act, page.history.inputs, outputs, api_visibility="private", show_progress="hidden", trigger_mode="multiple"
     )
+
+
+def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
+    """What each button does with what it says: `take` or `job`, and for edits where and how."""
+    jobs = studio.jobs
+    return {
+        "refresh": lambda asked, visitor: None,
+        "again": lambda asked, visitor: studio.make_again(_take(asked), owner=visitor.sees_only),
+        "rerun": lambda asked, visitor: jobs.run_again(
+            _job(asked), owner=visitor.sees_only, max_active=None if visitor.is_host else studio.settings.jobs_per_guest
+        ),
+        "keep": lambda asked, visitor: jobs.keep_again(_job(asked), owner=visitor.sees_only),
+        "dismiss": lambda asked, visitor: jobs.dismiss(_job(asked), owner=visitor.sees_only),
+        "bin": lambda asked, visitor: studio.delete_take(_take(asked), owner=visitor.sees_only),
+        "restore": lambda asked, visitor: studio.restore_take(_take(asked), owner=visitor.sees_only),
+        "edit": lambda asked, visitor: _edit(studio, page, _take(asked), visitor),
+        **{kind: lambda asked, visitor: studio.edit(_shaping(asked), owner=visitor.sees_only) for kind in KINDS},
+    }
+
+
+def _take(asked: dict[str, Any]) -> str:
+    return str(asked.get("take") or "")
+
+
+def _job(asked: dict[str, Any]) -> str:
+    return str(asked.get("job") or "")
+
+
+def _shaping(asked: dict[str, Any]) -> Edit:
+    """The edit that a button on the deck asks for. Raises EngineError when its values make no sense."""
+    source = f"take:{_take(asked)}"
+    try:
+        match asked["action"]:
+            case "repaint":
+                return Repaint(source=source, start_seconds=asked["start"], end_seconds=asked["end"])
+            case "continue":
+                return Continue(source=source, from_seconds=asked.get("from"), seconds=asked["seconds"])
+            case _:
+                return Vary(source=source, closeness=asked["closeness"])
+    except (KeyError, ValidationError) as wrong:
+        raise EngineError("That part of the take makes no sense: mark it anew, and add 0.5 to 300 seconds.") from wrong
 
 
 def _edit(studio: Studio, page: Page, take_id: str, visitor: Visitor) -> dict[Any, Any]:

@@ -151,6 +151,16 @@ def _mini_wave(peaks: Sequence[int]) -> str:
     return f'<svg class="st-mini st-wide" viewBox="0 0 {len(tall) * 4} 30" preserveAspectRatio="none" aria-hidden="true"><path d="{bars}"/></svg>'
 
 
+def _steering(take: Take) -> str:
+    steering = take.sampling.steering
+    if steering is None:
+        return ""
+    parts = [f"{prompt.weight:g} × “{prompt.words}”" for prompt in steering.prompts]
+    parts += ["a melody"] if steering.melody else []
+    parts += ["the plan’s chords"] if steering.chords else []
+    return ", ".join(parts + (["part by part"] if steering.layers else []))
+
+
 def _row_name(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
@@ -172,6 +182,7 @@ def _settings(take: Take) -> str:
         **{_row_name(name): str(value) for name, value in take.identity.items() if name != "engine"},
         "First sound after": f"{first:.2f} s" if (first := take.timings.first_sound_seconds) is not None else "",
         "Made in": f"{take.timings.total_seconds:.2f} s",
+        "Steered by": _steering(take),
         "Made of": take.parent or "",
         "Identifier": take.id,
     }

@@ -16,8 +16,10 @@ from agents.harmony import Key, Meter, UnknownName
 from agents.planner import BriefError, PlanError, apply_edits, make_brief
 from agents.types import Brief, SongPlan
 from studio.engines.base import Sampling
+from studio.engines.steering import PromptWeight, Steering
 from studio.jobs import GenerateRequest
 from studio.presets import Preset, PresetError
+from studio.ui.steer_panel import BLENDED
 
 # The plan's table, a row a section.
 PLAN_COLUMNS = ("Section", "Bars", "Energy", "Chords", "Instruments", "Prompt")
@@ -116,8 +118,25 @@ def request_of(values: Mapping[str, Any]) -> GenerateRequest:
         brief=brief,
         plan=plan if plan is not None and plan.brief == brief else None,
         engine=values["engine"],
-        sampling=sampling_of(values),
+        sampling=sampling_of(values).model_copy(update={"steering": steering_of(values)}),
     )
+
+
+def steering_of(values: Mapping[str, Any]) -> Steering | None:
+    """What steers the take beside its words, or None when nothing does. Raises BriefError."""
+    blended = [(values[f"blend_words_{n}"] or "", values[f"blend_weight_{n}"]) for n in range(1, BLENDED + 1)]
+    try:
+        prompts = tuple(PromptWeight(words=words.strip(), weight=weight) for words, weight in blended if words.strip())
+        steering = Steering(
+            melody=values["melody"] or None,
+            chords=values["chords"],
+            layers=values["layers"],
+            prompts=prompts,
+            words_weight=values["words_weight"],
+        )
+    except (TypeError, ValueError) as wrong:
+        raise BriefError("A prompt’s weight is a number from −10 to 10, like 1 or 0.5.") from wrong
+    return None if steering == Steering() else steering
 
 
 def sampling_of(values: Mapping[str, Any]) -> Sampling:

@@ -31,6 +31,7 @@ from studio.ui.form import (
     request_of,
     sampling_of,
 )
+from studio.ui.steer_panel import build_steer_panel
 from studio.ui.visitors import Visitor, visitor_of
 
 _TONICS = ("C", "C#", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -55,10 +56,11 @@ class GenerateTab:
     plan_panel: gr.Accordion
     recent: gr.HTML
     preset: gr.Dropdown
+    steering: dict[str, Any]
 
     @property
     def inputs(self) -> dict[str, Any]:
-        return {**self.fields, **self.plan_fields, "plan": self.plan}
+        return {**self.fields, **self.steering, **self.plan_fields, "plan": self.plan}
 
 
 def recent_takes(studio: Studio, visitor: Visitor) -> str:
@@ -71,18 +73,18 @@ def build_generate_tab(studio: Studio) -> GenerateTab:
     """Lay out the tab inside the current Blocks and wire it; returns its components."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            fields, buttons = _composer(studio)
+            fields, steering, buttons = _composer(studio)
         with gr.Column(scale=6, min_width=320):
             plan, plan_strip, plan_panel, plan_parts = _plan_panel()
             gr.HTML(shell.JOBS)
             recent = gr.HTML(elem_id="st-recent")
-    tab = GenerateTab(fields, plan_parts, plan, plan_strip, plan_panel, recent, buttons["preset"])
+    tab = GenerateTab(fields, plan_parts, plan, plan_strip, plan_panel, recent, buttons["preset"], steering)
     _wire(studio, tab, buttons)
     _wire_presets(studio, tab, buttons)
     return tab
 
 
-def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
+def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     fields: dict[str, Any] = {}
     buttons: dict[str, Any] = {}
     with gr.Column(elem_classes="st-panel"):
@@ -106,7 +108,8 @@ def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any]]:
             buttons["plan"] = gr.Button("Plan first", min_width=110, scale=1, elem_id="st-plan-first")
         with gr.Accordion("Advanced", open=False):
             _advanced(fields, buttons)
-    return fields, buttons
+        steering = build_steer_panel(studio)
+    return fields, steering, buttons
 
 
 def _advanced(fields: dict[str, Any], buttons: dict[str, Any]) -> None:

@@ -218,7 +218,8 @@ class StudioRoutes:
         """What the player shows of a take: title, waveform, sections, badges."""
         take = await self._take(request, visitor)
         peaks = await _in_thread(self._studio.store.peaks, take.id)
-        return JSONResponse(take_shown(take, peaks), headers=_KEEP_PRIVATE)
+        family = await _in_thread(functools.partial(self._studio.history.family, take.id, owner=visitor.sees_only))
+        return JSONResponse(take_shown(take, peaks, family), headers=_KEEP_PRIVATE)
 
     @_answered
     async def export(self, request: Request, visitor: Visitor) -> Response:

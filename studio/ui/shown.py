@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents.types import SongPlan
@@ -29,8 +30,8 @@ def job_shown(job: JobView) -> dict[str, Any]:
     }
 
 
-def take_shown(take: Take, peaks: list[int]) -> dict[str, Any]:
-    """A take for the deck. peaks: 0 to 100, evenly over the whole take."""
+def take_shown(take: Take, peaks: list[int], family: Sequence[Take] = ()) -> dict[str, Any]:
+    """A take for the deck. peaks: 0 to 100, evenly over the whole take. family: its versions, oldest first."""
     return {
         "take": take.id,
         "job": take.job,
@@ -39,7 +40,18 @@ def take_shown(take: Take, peaks: list[int]) -> dict[str, Any]:
         "peaks": peaks,
         "sections": sections_shown(take.plan),
         "badges": badges_of(take),
+        "bar_seconds": take.plan.bar_seconds,
+        "versions": [
+            {"take": each.id, "name": version_name(each, number)} for number, each in enumerate(family, start=1)
+        ],
     }
+
+
+def version_name(take: Take, number: int) -> str:
+    """What a version is called in the strip: its number and how it came to be."""
+    edit = take.request.get("edit") or {}
+    how = {"continue": "longer", "repaint": "repainted", "vary": "varied"}.get(str(edit.get("kind")), "")
+    return f"{number} {how or ('again' if take.parent else 'first')}"
 
 
 def sections_shown(plan: SongPlan) -> list[dict[str, Any]]:

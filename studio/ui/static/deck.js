@@ -26,7 +26,8 @@ export class Deck {
     this.audio.addEventListener("error", () => this.onLost());
     new ResizeObserver(redraw).observe(this.canvas);
     new MutationObserver(redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    this.canvas.addEventListener("pointerdown", (event) => this.seekTo(event));
+    this.onShow = () => {}; // told when something else is put on the deck (shape.js)
+    this.drawOver = () => {}; // draws over the waveform (shape.js)
     this.canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -5, ArrowRight: 5 }[event.key];
       if (step) { event.preventDefault(); this.seek(this.audio.currentTime + step); }
@@ -36,13 +37,14 @@ export class Deck {
   }
 
   // --- what plays ---------------------------------------------------------------------------------------------
-  async loadTake(take, { play = true } = {}) {
+  async loadTake(take, { play = true, at = 0 } = {}) {
     const answer = await fetch(`studio/takes/${take}/peaks.json`);
     if (!answer.ok) return this.say("That take is not here any more.");
     const data = await answer.json();
     this.show({ take, job: data.job, title: data.title, seconds: data.seconds, peaks: data.peaks, sections: data.sections,
-      badges: data.badges, live: false });
+      badges: data.badges, versions: data.versions, bar_seconds: data.bar_seconds, live: false });
     this.audio.src = `studio/takes/${take}/sound.flac`;
+    if (at > 0) this.audio.currentTime = Math.min(at, data.seconds);
     if (play) await this.play();
   }
 
@@ -63,6 +65,7 @@ export class Deck {
     for (const card of document.querySelectorAll(".st-card"))
       card.classList.toggle("playing", Boolean((now.take && card.dataset.take === now.take) || (now.job && card.dataset.job === now.job)));
     this.say("");
+    this.onShow();
     this.draw();
   }
 
@@ -126,11 +129,6 @@ export class Deck {
     const made = this.now.live ? this.now.peaks.length / 10 - 0.3 : this.now.seconds;
     this.audio.currentTime = Math.max(0, Math.min(seconds, made));
     this.draw();
-  }
-  seekTo(event) {
-    if (!this.now?.seconds) return;
-    const box = this.canvas.getBoundingClientRect();
-    this.seek(((event.clientX - box.left) / box.width) * this.now.seconds);
   }
 
   // A level tap on what is heard; made on the first play because browsers want a gesture first.
@@ -217,6 +215,7 @@ export class Deck {
     }
     pen.globalAlpha = 1;
     if (now) {
+      this.drawOver(pen, width, height);
       pen.fillStyle = head;
       pen.fillRect((at / seconds) * width - 1, 0, 2, height);
     }

@@ -2,6 +2,7 @@
 import { Deck } from "./deck.js";
 import { Jobs } from "./jobs.js";
 import { listenToKeys } from "./keys.js";
+import { Shape } from "./shape.js";
 
 const here = (id) => new Promise((found) => {
   const look = () => document.getElementById(id) ?? null;
@@ -49,7 +50,8 @@ function toggleTheme() {
 await Promise.all(["st-audio", "st-bridge", "st-jobs", "st-keys", "st-generate"].map(here));
 const deck = new Deck();
 const jobs = new Jobs(deck, act);
-window.studio = { deck, jobs };
+const shape = new Shape(deck, (what) => { jobs.armed = 1; act(what); });
+window.studio = { deck, jobs, shape };
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
 document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
 document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));
