@@ -66,6 +66,9 @@ def add_make_arguments(parser: argparse.ArgumentParser) -> None:
     drawn.add_argument("--temperature", type=float, default=1.0, help="0 to 3; lower is tamer (1)")
     drawn.add_argument("--top-k", type=int, default=250, help="choose among the k likeliest; 0 is off (250)")
     drawn.add_argument("--top-p", type=float, default=0.0, help="choose among the likeliest of this share; 0 is off")
+    drawn.add_argument(
+        "--candidates", type=int, default=1, help="make so many in one pass, 1 to 8, and keep them all (1)"
+    )
     drawn.add_argument("--guidance", type=float, default=3.0, help="1 to 15; higher keeps closer to the words (3)")
 
 
@@ -106,7 +109,7 @@ def request_of(arguments: argparse.Namespace, settings: Settings) -> GenerateReq
         )  # fmt: skip
         sampling = Sampling(
             seed=seed, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
-            guidance=arguments.guidance,
+            guidance=arguments.guidance, candidates=arguments.candidates,
         )  # fmt: skip
     except ValidationError as wrong:
         first = wrong.errors()[0]
@@ -162,7 +165,7 @@ def make(
         job = Job(secrets.token_hex(8), request, owner="", engine=facts, changed=lambda job: _show(bar, job))
         maker = Maker(
             generate=engines.generate, plan_from_brief=_telling(job), store=store, history=history,
-            capabilities=lambda name: engines.engine(name).capabilities,
+            capabilities=lambda name: engines.engine(name).capabilities, edit=getattr(engines, "edit", None),
         )  # fmt: skip
         with _ctrl_c_stops(job):
             state, trouble = maker.make(job)
@@ -236,6 +239,8 @@ def _tell_take(job: Job, *, kept: bool) -> None:
     _say(f"{take.seconds:.1f} s{part} made in {take.timings.total_seconds:.1f} s, {pace:.1f} x real time{heard}")
     if kept:
         _say(f"Kept as take {take.id}")
+        for other in job.other_ids:
+            _say(f"Kept too, take {other}")
 
 
 @contextmanager
