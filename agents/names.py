@@ -21,9 +21,14 @@ NUMERALS = (
 
 # What a model may write freely: letters and few signs. The grammar knows these patterns too.
 _LETTERS = "a-zA-ZÀ-ÖØ-öø-ÿ"
-Phrase = Annotated[str, StringConstraints(pattern=f"^[{_LETTERS}][{_LETTERS} '-]{{2,38}}$")]
+Phrase = Annotated[
+    str, StringConstraints(pattern=f"^[{_LETTERS}]{{3,14}}( [{_LETTERS}'-]{{2,14}}){{0,3}}$", max_length=40)
+]
 Title = Annotated[str, StringConstraints(pattern=f"^[{_LETTERS}][{_LETTERS}0-9 ',!?-]{{1,46}}$")]
-Sentences = Annotated[str, StringConstraints(pattern=f"^[{_LETTERS}][{_LETTERS} ,.'-]{{12,220}}$")]
+Sentences = Annotated[
+    str, StringConstraints(pattern=f"^[{_LETTERS}]{{1,14}}( [{_LETTERS}'-]{{1,14}}[,.]?){{3,30}}$", max_length=260)
+]
+
 
 if TYPE_CHECKING:
     GenreName = str
