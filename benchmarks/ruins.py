@@ -22,7 +22,7 @@ Ruin = Callable[[Clip, SongPlan, np.random.Generator], Clip]
 def wrong_tempo(clip: Clip, plan: SongPlan, rng: np.random.Generator) -> Clip:
     """9 to 22 % faster or 8 to 18 % slower, pitch kept; slower music is cut at the take's length."""
     ratio = float(rng.uniform(1.09, 1.22) if rng.random() < 0.5 else rng.uniform(0.82, 0.92))
-    made = _stretched(clip, ratio=ratio)
+    made = stretched(clip, ratio=ratio)
     return faded_at_end(Clip(made.samples[:, : clip.frames], clip.sample_rate_hz))
 
 
@@ -30,7 +30,7 @@ def wrong_key(clip: Clip, plan: SongPlan, rng: np.random.Generator) -> Clip:
     """One to six semitones off, or a third to half of one out of tune."""
     sign = 1 if rng.random() < 0.5 else -1
     semitones = float(rng.integers(1, 7)) if rng.random() < 0.6 else float(rng.uniform(0.33, 0.5))
-    return _stretched(clip, semitones=sign * semitones)
+    return stretched(clip, semitones=sign * semitones)
 
 
 def clipped(clip: Clip, plan: SongPlan, rng: np.random.Generator) -> Clip:
@@ -129,7 +129,8 @@ def faded_at_end(clip: Clip) -> Clip:
     return Clip(out, clip.sample_rate_hz)
 
 
-def _stretched(clip: Clip, *, ratio: float = 1.0, semitones: float = 0.0) -> Clip:
+def stretched(clip: Clip, *, ratio: float = 1.0, semitones: float = 0.0) -> Clip:
+    """A clip at another speed or pitch, by Rubber Band."""
     import pedalboard
 
     made = pedalboard.time_stretch(

@@ -42,4 +42,17 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # 4: which engine a job was for, so that an interrupted one is shown without asking the engine
     ("ALTER TABLE jobs ADD COLUMN engine TEXT NOT NULL DEFAULT '{}'",),
+    # 5: what each agent was asked and answered, and refinements with their whole state
+    (
+        """CREATE TABLE agent_steps (
+            id INTEGER PRIMARY KEY, owner TEXT NOT NULL, about TEXT NOT NULL, agent TEXT NOT NULL, asked TEXT NOT NULL,
+            answered TEXT NOT NULL, model TEXT NOT NULL, tier TEXT NOT NULL, seconds REAL NOT NULL,
+            created_at TEXT NOT NULL
+        )""",
+        "CREATE INDEX agent_steps_by_about ON agent_steps (about, id)",
+        """CREATE TABLE refinements (
+            id TEXT PRIMARY KEY, owner TEXT NOT NULL, title TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL,
+            ended TEXT NOT NULL, created_at TEXT NOT NULL, changed_at TEXT NOT NULL
+        )""",
+    ),
 )

@@ -7,7 +7,7 @@ taken in its stead.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -33,6 +33,7 @@ from studio.engines.base import (
     ModelMissing,
     Rendering,
     Sampling,
+    SectionEditor,
     Tier,
 )
 from studio.engines.edits import VERBS
@@ -141,6 +142,28 @@ class Pipeline:
         )
         grid = {key: value for key, value in source.identity.get("grid", {}).items() if key != "stretched_by"}
         return _with_identity(made, {"grid": grid}) if grid else made
+
+    def regenerate(
+        self,
+        name: str,
+        plan: SongPlan,
+        previous: Rendering,
+        sections: Collection[int],
+        sampling: Sampling,
+        listener: Listener,
+    ) -> Rendering:
+        """Make some sections of a take anew with that engine, all else left as it is.
+
+        Raises EngineError for an engine that cannot, and as `generate`.
+        """
+        able = self.engine(name).capabilities
+        if not able.edits_sections:
+            raise EngineError(f"{able.label} cannot make single sections anew: make the whole take again.")
+        return self._play(
+            name,
+            listener,
+            lambda engine: cast(SectionEditor, engine).regenerate(plan, previous, sections, sampling, listener),
+        )
 
     def unload(self) -> None:
         """Give all models' memory back, once the take that is being made is done."""
