@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import open_page
 from tests.browser.test_generate import newest_take, wait_for_new_take
 from tests.running import RunningStudio, running_studio
-from tests.tiny_models import build_mono
+from tests.tiny_models import build_melody, build_mono
 
 pytestmark = pytest.mark.browser
 
@@ -148,3 +148,28 @@ def test_a_take_of_the_sketch_engine_says_who_could_edit_it(page: Page, studio: 
     page.locator("#st-repaint").click()
     painted = wait_for_new_take(page, sketch, timeout=120_000)
     expect(page.locator(f"#st-recent .st-card[data-take='{painted}'] .st-badge.full")).to_be_visible()
+
+
+def test_a_melody_model_of_ones_own_follows_an_uploaded_melody(page: Page, tmp_path: Path) -> None:
+    build_melody(tmp_path / "tiny-melody")
+    seconds = np.arange(32_000 * 2) / 32_000
+    hummed = 0.3 * np.sin(2 * np.pi * np.where(seconds < 1, 262.0, 330.0) * seconds)
+    soundfile.write(tmp_path / "hummed.wav", hummed, 32_000)
+    page.get_by_text("Models", exact=True).click()
+    page.get_by_label("A MusicGen folder of your own").fill(str(tmp_path / "tiny-melody"))
+    page.get_by_role("button", name="Add it").click()
+    expect(page.get_by_label("Engine")).to_have_value("tiny-melody", timeout=20_000)
+    page.get_by_label("Describe the music").fill("flute, 90 bpm")
+    page.get_by_label("Length").fill("2")
+    page.get_by_text("Steer it, with MusicGen").click()
+    with page.expect_file_chooser() as chooser:
+        page.locator("#st-melody").click()
+    chooser.value.set_files(tmp_path / "hummed.wav")
+    expect(page.get_by_text("It will follow hummed.wav")).to_be_visible(timeout=20_000)
+    before = newest_take(page)
+    page.locator("#st-generate").click()
+    made = wait_for_new_take(page, before, timeout=120_000)
+    page.get_by_role("tab", name="History").click()
+    card = page.locator(f"#st-history .st-card[data-take='{made}']")
+    card.get_by_text("All settings").click()
+    expect(card.locator(".st-settings")).to_contain_text("a melody")
