@@ -6,13 +6,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help run test check format lock bench clean
+.PHONY: help run agents test check format lock bench clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
 
 run: $(VENV)/.runs ## Install what is needed and open the studio on http://127.0.0.1:7860.
 	$(BIN)/python app.py $(ARGS)
+
+agents: $(VENV)/.native ## Add llama.cpp, so that the agents can think with language models (wants a C++ compiler).
 
 test: check ## Install what is needed, check the code and run the tests.
 	$(BIN)/python -m pytest $(ARGS)
@@ -50,6 +52,13 @@ $(VENV)/.runs: requirements.txt requirements-no-deps.txt
 	$(PIP) install --no-deps -r requirements-no-deps.txt
 	@touch $@
 
-$(VENV)/.tests: $(VENV)/.runs requirements-dev.txt
+$(VENV)/.native: $(VENV)/.runs requirements-native.txt
+	@echo "Compiling llama.cpp; this takes ten minutes, once."
+	$(PIP) install -r requirements-native.txt
+	@touch $@
+
+# Where nothing can be compiled, the tests of the language models are left out and say so.
+$(VENV)/.tests: $(VENV)/.runs requirements-dev.txt requirements-native.txt
 	$(PIP) install -r requirements-dev.txt
+	@$(MAKE) --no-print-directory agents || echo "llama.cpp could not be compiled here; its tests are left out."
 	@touch $@

@@ -227,7 +227,7 @@ class LanguageModels:
             from llama_cpp import Llama
         except (ImportError, OSError, RuntimeError) as error:
             raise LanguageModelError(
-                f"llama-cpp-python is not installed here ({error}): install it with pip to use language models."
+                f"llama.cpp is not installed here ({error}): run make agents once, to think with language models."
             ) from error
         context = min(self._context_tokens, facts.context_tokens or self._context_tokens)
         try:
