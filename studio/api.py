@@ -19,6 +19,7 @@ from agents.harmony import Key, Meter
 from agents.planner import make_brief
 from agents.types import Brief, SongPlan
 from studio.engines.base import Sampling
+from studio.engines.steering import AdapterUse, Steering
 from studio.jobs import GenerateRequest, JobView
 from studio.pipeline import EngineOption
 from studio.studio import Studio
@@ -98,6 +99,8 @@ class Functions(EditFunctions):
         top_p: float = 0.0,
         guidance: float = 3.0,
         candidates: int = 1,
+        steering: dict[str, Any] | None = None,
+        adapters: list[dict[str, Any]] | None = None,
         wait: bool = False,
     ) -> dict[str, Any]:
         """Make a piece of music from a description or a plan. Answers at once with a job, or waits for the take.
@@ -117,6 +120,10 @@ class Functions(EditFunctions):
             top_p: For MusicGen: draw among the likeliest tokens up to this share; 0 is off.
             guidance: For MusicGen: how closely it follows the words, 1 to 15.
             candidates: For MusicGen: how many to make in one pass, 1 to 8; all are kept, the best is the job's take.
+            steering: For MusicGen: any of melody ("take:…" or "sound:…" to follow), chords (true follows the plan's),
+                prompts ([{words, weight, moves: [[seconds, weight]]}], a weight below 0 steers away), words_weight,
+                instruments_in, instruments_out, layers (true makes each instrument as a stem of its own).
+            adapters: For MusicGen: LoRA adapters as [{name, strength}], strength 0 to 1.5.
             wait: Wait until the take is made, at most ten minutes.
 
         Returns:
@@ -129,7 +136,14 @@ class Functions(EditFunctions):
             plan=SongPlan.model_validate(plan) if plan else None,
             engine=engine or self._studio.pipeline.default,
             sampling=Sampling(
-                seed=drawn, temperature=temperature, top_k=top_k, top_p=top_p, guidance=guidance, candidates=candidates
+                seed=drawn,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                guidance=guidance,
+                candidates=candidates,
+                steering=Steering.model_validate(steering) if steering else None,
+                adapters=tuple(AdapterUse.model_validate(each) for each in adapters or ()),
             ),
         )
         submit = functools.partial(self._studio.generate, asked, owner=visitor.owner)

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from agents.types import Brief, BriefError, PlanError, SongPlan
 from audio.io import FORMAT_OF_SUFFIX, flush_to_disk, written_whole
+from studio.cli_steering import adapters_of, add_steering_arguments, steering_of
 from studio.engines.base import EngineError, Sampling
 from studio.exports import ExportError, Exports
 from studio.history import History, HistoryError
@@ -70,6 +71,7 @@ def add_make_arguments(parser: argparse.ArgumentParser) -> None:
         "--candidates", type=int, default=1, help="make so many in one pass, 1 to 8, and keep them all (1)"
     )
     drawn.add_argument("--guidance", type=float, default=3.0, help="1 to 15; higher keeps closer to the words (3)")
+    add_steering_arguments(parser)
 
 
 def make_command(arguments: argparse.Namespace, settings: Settings, *, engines: Any = None) -> int:
@@ -110,11 +112,12 @@ def request_of(arguments: argparse.Namespace, settings: Settings) -> GenerateReq
         sampling = Sampling(
             seed=seed, temperature=arguments.temperature, top_k=arguments.top_k, top_p=arguments.top_p,
             guidance=arguments.guidance, candidates=arguments.candidates,
+            steering=steering_of(arguments, settings), adapters=adapters_of(arguments),
         )  # fmt: skip
     except ValidationError as wrong:
         first = wrong.errors()[0]
         raise CannotMake(f"--{str(first['loc'][0]).replace('_', '-')}: {first['msg']}.") from wrong
-    except BriefError as wrong:
+    except (BriefError, EngineError) as wrong:
         raise CannotMake(str(wrong)) from wrong
     return GenerateRequest(brief=brief, engine=settings.engine, sampling=sampling)
 
