@@ -21,6 +21,7 @@ from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui import shell
 from studio.ui.cards import plan_view, take_cards
+from studio.ui.enhance_panel import build_enhance_panel
 from studio.ui.form import (
     PLAN_COLUMNS,
     brief_of,
@@ -105,10 +106,12 @@ def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any], dict[str,
             buttons["preset"] = gr.Dropdown(
                 preset_choices(studio), value=None, label="Preset", min_width=200, scale=3, elem_id="st-preset"
             )
-            buttons["plan"] = gr.Button("Plan first", min_width=110, scale=1, elem_id="st-plan-first")
+            buttons["enhance"] = gr.Button("Enhance", min_width=90, scale=1, elem_id="st-enhance-words")
+            buttons["plan"] = gr.Button("Plan first", min_width=100, scale=1, elem_id="st-plan-first")
         with gr.Accordion("Advanced", open=False):
             _advanced(fields, buttons)
         steering = build_steer_panel(studio)
+        build_enhance_panel(studio, buttons["enhance"], fields)
     return fields, steering, buttons
 
 

@@ -1,0 +1,100 @@
+"""“Enhance”: three richer ways to say the same wish, what was added coloured and removable, the user's words untouched.
+
+Lays the panel out and wires it. What may be added is the prompt agent's to decide; the page says who answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from agents.enhancing import Addition, Enhanced
+from agents.prompt_agent import Context, alternatives
+from agents.taste import taste_of
+from agents.types import BriefError
+from studio.studio import Studio
+from studio.ui.form import brief_of
+from studio.ui.visitors import Visitor, visitor_of
+
+REMEMBERED = 60  # takes that the user's taste is read from
+_ON_LOAD = """element.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-verb]");
+  if (button) trigger("click", { verb: button.dataset.verb, way: Number(button.dataset.way), place: Number(button.dataset.place) });
+});"""
+
+
+def build_enhance_panel(studio: Studio, button: gr.Button, fields: Mapping[str, Any]) -> None:
+    """Lay out the panel inside the current column and wire `button` to it; `fields` are the Generate tab's."""
+    ways = gr.State([])
+    view = gr.HTML(visible=False, elem_id="st-enhance", js_on_load=_ON_LOAD)
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
+
+    def on_enhance(request: gr.Request, **values: Any) -> tuple[Any, Any]:
+        try:
+            brief = brief_of(values)
+            answers = alternatives(
+                brief, context=Context(taste=_taste(studio, visitor_of(request))), seed=len(brief.words)
+            )
+        except BriefError as refusal:
+            raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
+        credit = answers[0].credit if answers else "built-in rules"
+        kept = [answer.value.model_dump(mode="json") for answer in answers]
+        return kept, gr.update(value=enhanced_view(answers_of(kept), credit), visible=True)
+
+    def on_click(kept: list[dict[str, Any]], event: gr.EventData) -> tuple[Any, Any, Any]:
+        asked: dict[str, Any] = event._data or {}
+        every = answers_of(kept)
+        way = int(asked.get("way") or 0)
+        if asked.get("verb") == "close" or not 0 <= way < len(every):
+            return kept, gr.update(visible=False), gr.skip()
+        if asked.get("verb") == "use":
+            return [], gr.update(visible=False), every[way].after
+        every[way] = every[way].without(int(asked.get("place") or 0))
+        return [each.model_dump(mode="json") for each in every], enhanced_view(every, "built-in rules"), gr.skip()
+
+    button.click(on_enhance, inputs_kwargs=dict(fields), outputs=[ways, view], **private)
+    view.click(on_click, ways, [ways, view, fields["words"]], **private)
+
+
+def answers_of(kept: list[dict[str, Any]]) -> list[Enhanced]:
+    """The ways as they were kept in the page's state."""
+    return [Enhanced.model_validate(each) for each in kept]
+
+
+def enhanced_view(ways: list[Enhanced], credit: str) -> str:
+    """Each way on a card of its own: the user's words plain, each addition a button that takes it out again."""
+    if not ways:
+        return '<p class="st-note">There is nothing to add: your words say it all.</p>'
+    cards = "".join(_way(way, number) for number, way in enumerate(ways))
+    close = '<button type="button" class="st-act" data-verb="close" data-way="0">Keep my words</button>'
+    return (
+        f'<div class="st-list">{cards}<div class="st-state">Added by {escape(credit)}; press an addition to take it out. '
+        f"{close}</div></div>"
+    )
+
+
+def _way(way: Enhanced, number: int) -> str:
+    places = {id(one): place for place, one in enumerate(way.added)}
+    words = "".join(_piece(text, one, number, places) for text, one in way.pieces())
+    use = f'<button type="button" class="st-act" data-verb="use" data-way="{number}">Use these words</button>'
+    return f'<article class="st-way"><p>{words}</p>{use}</article>'
+
+
+def _piece(text: str, one: Addition | None, number: int, places: Mapping[int, int]) -> str:
+    if one is None:
+        return escape(text)
+    why = escape(one.why or f"adds {one.kind}", quote=True)
+    return (
+        f'<button type="button" class="st-added" data-verb="remove" data-way="{number}" data-place="{places[id(one)]}" '
+        f'title="{why}; press to take it out">{escape(text)}</button>'
+    )
+
+
+def _taste(studio: Studio, visitor: Visitor) -> Any:
+    """What the visitor's own takes share, without what the deleted ones share more."""
+    liked = studio.takes(owner=visitor.owner, limit=REMEMBERED).entries
+    disliked = studio.takes(owner=visitor.owner, binned=True, limit=REMEMBERED).entries
+    return taste_of([entry.take.plan for entry in liked], [entry.take.plan for entry in disliked])
