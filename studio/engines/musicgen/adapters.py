@@ -163,7 +163,7 @@ class Wardrobe:
     def _put_on(self, chosen: list[tuple[Adapter, float]]) -> None:
         model = self._loaded.model
         weights = dict(model.named_parameters())
-        self._touched = sorted({name for adapter, _ in chosen for name in _targets(adapter, model)})
+        self._touched = sorted({name for adapter, _ in chosen for name in _targets(_shapes(adapter.folder / WEIGHTS))})
         kept = _from_checkpoint(self._loaded, self._touched)
         for name in self._touched:
             weight = weights[name].detach()
@@ -217,14 +217,10 @@ def _root(adapter: Adapter, model: Any) -> Any:
     return model if next(iter(_shapes(adapter.folder / WEIGHTS))).startswith(f"{_ROOT}decoder.") else model.decoder
 
 
-def _targets(adapter: Adapter, model: Any) -> set[str]:
-    """The names, in the whole model, of the weights that the adapter changes."""
-    before = "" if _root(adapter, model) is model else "decoder."
-    return {
-        f"{before}{name.removeprefix(_ROOT).split('.lora_')[0]}.weight"
-        for name in _shapes(adapter.folder / WEIGHTS)
-        if ".lora_" in name
-    }
+def _targets(shapes: Iterable[str]) -> set[str]:
+    """The names, in the whole model, of the weights that an adapter of such weights changes."""
+    names = [name.removeprefix(_ROOT).split(".lora_")[0] for name in shapes if ".lora_" in name]
+    return {f"{name if name.startswith('decoder.') else f'decoder.{name}'}.weight" for name in names}
 
 
 def _check_fit(adapter: Adapter, model: Any) -> None:
@@ -235,8 +231,9 @@ def _check_fit(adapter: Adapter, model: Any) -> None:
     made_for = f" It was trained on {Path(adapter.base_model).name}." if adapter.base_model else ""
     if not shapes or any(".lora_" not in name for name in shapes):
         raise EngineError(f"The adapter “{adapter.name}” changes more than LoRA's weights and cannot be worn.")
-    for name in _targets(adapter, model):
-        inner = name if _root(adapter, model) is model else name.removeprefix("decoder.")
+    on_whole = _root(adapter, model) is model
+    for name in _targets(shapes):
+        inner = name if on_whole else name.removeprefix("decoder.")
         stem = f"{_ROOT}{inner.removesuffix('.weight')}.lora_"
         there = weights.get(name)
         fits = (shapes.get(f"{stem}B.weight", (0,))[0], shapes.get(f"{stem}A.weight", (0, 0))[-1])
