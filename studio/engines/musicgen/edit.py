@@ -178,7 +178,8 @@ def _fills(
         choice=choice_of(sampling),
         dice=longform.dice_for(sampling.seed, edit.candidates, salt=SALT["repaint"]),
         cancelled=listener.cancelled,
-        context_frames=room_for_context(wanted),
+        context_frames=room_for_context(wanted + max(performer.voice.late)),
+        goes_on=region.end_frame < tokens.shape[1],
     )
     frames = []
     for frame in drawn:

@@ -1,7 +1,8 @@
 """Songs of any length out of windows of 30 seconds: each section under its own words, turning at the bar line.
 
 A window hears the last 12 seconds of codes again (they are never re-encoded) and adds up to 18, the stride with which
-AudioCraft extends (Copet et al. 2023, arXiv 2306.05284). Where the words change a new window begins, so that what
+AudioCraft extends (Copet et al. 2023, arXiv 2306.05284), but for its last three frames, whose later codebooks would be
+drawn without the next frames' first: the window after draws them. Where the words change a new window begins, so that what
 follows is what the model would add to that music under the new words from the start. Only the last seconds of codes
 are remembered: memory does not grow. Knows nothing of sound.
 """
@@ -94,11 +95,12 @@ def draw(
     dice: Sequence[torch.Generator],
     cancelled: Callable[[], bool] = lambda: False,
     context_frames: int = CONTEXT_FRAMES,
+    goes_on: bool = False,
 ) -> Iterator[np.ndarray]:
     """Yield the codes int16 (candidates, codebooks) of each frame after the given ones, to the end of the last span.
 
     given: codes (codebooks, frames) or (candidates, codebooks, frames) from the song's start, or None.
-    context_frames: how much of what was drawn each window hears again.
+    context_frames: how much of what was drawn each window hears again. goes_on: the music does not end with the spans.
     """
     import torch
 
@@ -107,17 +109,22 @@ def draw(
         at = given.shape[-1]
         recent = torch.from_numpy(given[..., max(0, at - context_frames) :].astype(np.int64))
         tail = recent.expand(len(dice), -1, -1).clone()
+    most, last = max(voice.late), spans[-1].end_frame if spans and not goes_on else -1
     for span in spans:
         while at < span.end_frame:
             context = tail[..., max(0, tail.shape[-1] - context_frames) :]
-            frames = min(WINDOW_FRAMES, context.shape[-1] + span.end_frame - at)
-            heard = listen(span.prompts, at - context.shape[-1])
+            known, beyond = context.shape[-1], 0 if span.end_frame == last else most
+            frames = min(WINDOW_FRAMES, known + span.end_frame - at + beyond)
+            wanted = frames - known - (0 if at + frames - known == last else most)
+            heard = listen(span.prompts, at - known)
             fresh: list[torch.Tensor] = []
             for frame in voice.draw(heard, context, frames=frames, choice=choice, dice=dice, cancelled=cancelled):
                 fresh.append(frame)
                 at += 1
                 yield frame.numpy().astype(np.int16)
-            if context.shape[-1] + len(fresh) < frames:
+                if len(fresh) == wanted:
+                    break
+            if len(fresh) < wanted:
                 return
             tail = torch.cat([context, torch.stack(fresh, dim=-1)], dim=-1)[..., -WINDOW_FRAMES:]
 

@@ -80,11 +80,12 @@ def test_a_song_in_windows_is_what_transformers_makes_window_by_window(
     spans = [Span(0, 110, (Prompt(WORDS[0]),)), Span(110, 170, (Prompt(WORDS[1]),))]
     ours = _draw(loaded, spans, context_frames=30)[0]
     assert ours.shape == (4, 170)
-    expected = _generate(loaded, WORDS[0], np.zeros((4, 0), np.int16), frames=80)
-    for words, end in ((WORDS[0], 110), (WORDS[1], 160), (WORDS[1], 170)):
+    expected = _generate(loaded, WORDS[0], np.zeros((4, 0), np.int16), frames=80)[:, :77]
+    # Each window stops three frames short, but the last: 77, then to where the words change, then 47 more, then the end.
+    for words, end, beyond in ((WORDS[0], 110, 3), (WORDS[1], 157, 3), (WORDS[1], 170, 0)):
         new = end - expected.shape[1]
-        after = _generate(loaded, words, expected[:, -30:], frames=new)
-        expected = np.concatenate([expected, after[:, 30:]], axis=1)
+        after = _generate(loaded, words, expected[:, -30:], frames=new + beyond)
+        expected = np.concatenate([expected, after[:, 30 : 30 + new]], axis=1)
     assert np.array_equal(ours, expected)
 
 
