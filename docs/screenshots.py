@@ -34,12 +34,46 @@ def make_take(page: Any, words: str, length: str) -> None:
     )
 
 
+def picture_of_shaping(playwright: Any) -> None:
+    """A MusicGen take with a marked part and its versions, by a tiny model with random weights in the hub's format."""
+    from tests.browser.conftest import QUIET, _chromium, open_page
+    from tests.running import running_studio
+    from tests.tiny_models import build_mono
+
+    with tempfile.TemporaryDirectory() as folder:
+        build_mono(Path(folder) / "tiny-musicgen")
+        with running_studio(Path(folder) / "data", "--engine", str(Path(folder) / "tiny-musicgen")) as studio:
+            browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
+            page = browser.new_page(viewport={"width": 1280, "height": 1080}, color_scheme="dark")
+            open_page(page, studio.url)
+            make_take(page, "techno, 120 bpm, hypnotic", "16")
+            page.get_by_text("Steer it, with MusicGen").click()
+            for action in ("repaint", "vary"):
+                first = page.evaluate("() => [...document.querySelectorAll('#st-recent .st-card')].at(-1).dataset.take")
+                page.evaluate("(take) => studio.deck.loadTake(take, { play: false })", first)
+                page.wait_for_function("(take) => studio.deck.now?.take === take", arg=first)
+                page.evaluate("() => { studio.shape.region = [4, 8]; studio.shape.say(); studio.deck.draw(); }")
+                before = page.locator("#st-recent .st-card").count()
+                page.locator(f"#st-{action}").click()
+                page.wait_for_function(
+                    "(n) => document.querySelectorAll('#st-recent .st-card').length > n", arg=before, timeout=180_000
+                )
+                page.wait_for_function("() => studio.jobs.active.length === 0", timeout=60_000)
+            page.evaluate("(take) => studio.deck.loadTake(take, { play: false })", first)
+            page.wait_for_timeout(1_000)
+            page.evaluate("() => { studio.shape.region = [4, 8]; studio.shape.say(); studio.deck.draw(); }")
+            page.screenshot(path=DOCS / "shape.png")
+            browser.close()
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import QUIET, _chromium, open_page
     from tests.running import running_studio
 
+    with sync_playwright() as playwright:
+        picture_of_shaping(playwright)
     with (
         tempfile.TemporaryDirectory() as folder,
         running_studio(Path(folder)) as studio,
@@ -52,6 +86,10 @@ def main() -> None:
             make_take(page, words, length)
         page.wait_for_function("() => studio.deck.audio.currentTime > 6", timeout=60_000)
         page.screenshot(path=DOCS / "generate.png")
+        page.locator("#st-enhance-words").click()
+        page.locator("#st-enhance .st-way").first.wait_for()
+        page.screenshot(path=DOCS / "enhance.png")
+        page.get_by_text("Keep my words").click()
         page.get_by_role("tab", name="History").click()
         page.get_by_text("All settings").first.click()
         page.wait_for_timeout(500)

@@ -1,6 +1,6 @@
 """“Enhance”: three richer ways to say the same wish, what was added coloured and removable, the user's words untouched.
 
-Lays the panel out and wires it. What may be added is the prompt agent's to decide; the page says who answered.
+Lays its place out and wires it. What may be added is the prompt agent's to decide; the page says who answered.
 """
 
 from __future__ import annotations
@@ -26,10 +26,14 @@ _ON_LOAD = """element.addEventListener("click", (event) => {
 });"""
 
 
-def build_enhance_panel(studio: Studio, button: gr.Button, fields: Mapping[str, Any]) -> None:
-    """Lay out the panel inside the current column and wire `button` to it; `fields` are the Generate tab's."""
+def lay_out_enhanced() -> gr.HTML:
+    """The place where the ways are shown, in the current column; empty until asked."""
+    return gr.HTML(visible=False, elem_id="st-enhance", js_on_load=_ON_LOAD)
+
+
+def wire_enhance(studio: Studio, button: gr.Button, view: gr.HTML, fields: Mapping[str, Any]) -> None:
+    """Let `button` fill `view` with ways to say what stands in `fields`, the Generate tab's."""
     ways = gr.State([])
-    view = gr.HTML(visible=False, elem_id="st-enhance", js_on_load=_ON_LOAD)
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
     def on_enhance(request: gr.Request, **values: Any) -> tuple[Any, Any]:

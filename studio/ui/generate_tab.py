@@ -21,7 +21,7 @@ from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui import shell
 from studio.ui.cards import plan_view, take_cards
-from studio.ui.enhance_panel import build_enhance_panel
+from studio.ui.enhance_panel import lay_out_enhanced, wire_enhance
 from studio.ui.form import (
     PLAN_COLUMNS,
     brief_of,
@@ -108,10 +108,11 @@ def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any], dict[str,
             )
             buttons["enhance"] = gr.Button("Enhance", min_width=90, scale=1, elem_id="st-enhance-words")
             buttons["plan"] = gr.Button("Plan first", min_width=100, scale=1, elem_id="st-plan-first")
+        enhanced = lay_out_enhanced()
         with gr.Accordion("Advanced", open=False):
             _advanced(fields, buttons)
         steering = build_steer_panel(studio)
-        build_enhance_panel(studio, buttons["enhance"], fields)
+        wire_enhance(studio, buttons["enhance"], enhanced, fields)
     return fields, steering, buttons
 
 
