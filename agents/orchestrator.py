@@ -82,10 +82,10 @@ class RefinementState(BaseModel):
 
     @property
     def best(self) -> Pass | None:
-        """The pass the user chose, else the one of the highest score, the earliest of equals."""
+        """The pass the user chose, else the one of the highest score, the latest of equals."""
         if self.chosen is not None:
             return self.passes[self.chosen]
-        return max(self.passes, key=lambda one: (one.verdict.score, -one.number), default=None)
+        return max(self.passes, key=lambda one: (one.verdict.score, one.number), default=None)
 
 
 class Make(Protocol):

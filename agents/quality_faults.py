@@ -44,6 +44,8 @@ def _silence(heard: Heard, timeline: Timeline) -> VerdictPart:
         for span in heard.holes
         if span.end_seconds < music_end and (span.strength >= _ABRUPT_DB or span.seconds > 1.6)
     ]
+    # A whole section of silence is a missing section, and told as that.
+    bad = [s for s in bad if not any(_covers(s, timeline.spans[n]) for n in timeline.sections_at(*_edges(s)))]
     lost = sum(span.seconds for span in bad)
     score, reason = 100.0, ""
     if heard.sounding[1] <= heard.sounding[0]:
@@ -58,6 +60,15 @@ def _silence(heard: Heard, timeline: Timeline) -> VerdictPart:
         name="silence", label="Gaps", asked="none", measured=f"{lost:.1f} s" if bad else "none", score=score,
         weight=0.5 if score > 0 or bad else 1.0, reason=reason, sections=_where(bad, timeline),
     )  # fmt: skip
+
+
+def _edges(span: Span) -> tuple[float, float]:
+    return span.start_seconds, span.end_seconds
+
+
+def _covers(span: Span, section: tuple[float, float]) -> bool:
+    inside = min(section[1], span.end_seconds) - max(section[0], span.start_seconds)
+    return inside > 0.6 * (section[1] - section[0])
 
 
 def _clipping(heard: Heard, timeline: Timeline) -> VerdictPart:

@@ -190,7 +190,10 @@ def _sections(plan: SongPlan, heard: Heard, timeline: Timeline) -> VerdictPart:
     missing = [timeline.gone] if timeline.gone is not None else []
     for number, bars in enumerate(timeline.bars):
         levels = [heard.bars[b].level_db for b in bars]
-        if number != timeline.gone and (not levels or float(np.median(levels)) < _QUIET_DB):
+        start, end = timeline.spans[number]
+        silent = sum(max(0.0, min(end, h.end_seconds) - max(start, h.start_seconds)) for h in heard.holes)
+        empty = not levels or float(np.median(levels)) < _QUIET_DB or silent > 0.6 * (end - start)
+        if number != timeline.gone and empty:
             missing.append(number)
     missing.sort()
     score, reason = 100.0, ""
@@ -206,7 +209,9 @@ def _sections(plan: SongPlan, heard: Heard, timeline: Timeline) -> VerdictPart:
 
 def _energy(plan: SongPlan, heard: Heard, timeline: Timeline) -> VerdictPart:
     """Do louder-planned sections sound louder? Compared with the median section, 10 dB from calm to full."""
-    levels = {n: _mean([heard.bars[b].level_db for b in bars]) for n, bars in enumerate(timeline.bars) if len(bars) > 1}
+    levels = {
+        n: _mean([heard.bars[b].steady_db for b in bars]) for n, bars in enumerate(timeline.bars) if len(bars) > 1
+    }
     wrong: list[int] = []
     if len(levels) > 1:
         expected = {n: _DB_AN_ENERGY * plan.sections[n].energy.value for n in levels}

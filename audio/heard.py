@@ -24,7 +24,8 @@ LEAST_CLARITY = 1.4
 @dataclass(frozen=True, slots=True)
 class HeardBar:
     """One bar. classes: twelve pitch classes from C, summing to 1 (or all 0). bands_db: absolute, by band of
-    audio.texture. onsets: mean onset strength. cents, certainty: its tuning. side_db: width.
+    audio.texture. onsets: mean onset strength. cents, certainty: its tuning. level_db is the mean's; steady_db and
+    side_db (the width) are those of the middle tenth of a second, which neighbours and strokes leave alone.
     """
 
     start_seconds: float
@@ -33,6 +34,7 @@ class HeardBar:
     cents: float
     certainty: float
     level_db: float
+    steady_db: float
     bands_db: tuple[float, ...]
     onsets: float
     side_db: float
@@ -110,9 +112,9 @@ def _bars(edges: np.ndarray, pitches: PitchProfile, sound: Texture, onsets: np.n
             HeardBar(
                 start_seconds=start, end_seconds=end, classes=tuple(float(x) for x in pitches.classes[number]),
                 cents=float(pitches.stretch_cents[number]), certainty=float(pitches.stretch_certainty[number]),
-                level_db=here.mean_db,
+                level_db=here.mean_db, steady_db=float(np.median(here.level_db)) if len(here.side) else -120.0,
                 bands_db=tuple(float(x) for x in 10 * np.log10(here.power.mean(axis=0) + 1e-12)),
-                onsets=float(struck.mean()) if len(struck) else 0.0, side_db=here.side_db,
+                onsets=float(struck.mean()) if len(struck) else 0.0, side_db=10 * float(np.log10(float(np.median(here.side)) + 1e-9)) if len(here.side) else -90.0,
             )
         )  # fmt: skip
     return tuple(bars)
