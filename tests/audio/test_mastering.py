@@ -59,9 +59,7 @@ def test_the_live_limiter_loses_nothing_and_lets_nothing_over():
     sound = drummed(3.0, level=1.0)
     limiter = LiveLimiter(sample_rate_hz=RATE, ceiling_db=-1.5)
     cuts = [0, 100, 5_000, 60_000, 60_010, sound.shape[1]]
-    out = np.concatenate(
-        [limiter.push(sound[:, a:b], last=b == cuts[-1]) for a, b in itertools.pairwise(cuts)], axis=1
-    )
+    out = np.concatenate([limiter.push(sound[:, a:b], last=b == cuts[-1]) for a, b in itertools.pairwise(cuts)], axis=1)
     assert out.shape == sound.shape
     assert np.abs(out).max() <= 10 ** (-1.5 / 20) + 1e-6
     quiet = sound * 0.01
