@@ -13,10 +13,9 @@ from agents.types import MAX_SECONDS, MIN_SECONDS, Brief, SongPlan
 from audio.clip import Clip
 from studio.engines.base import Capabilities, Continue, Edit, EngineError, Sampling
 from studio.engines.edits import VERBS, Vary, trouble_with
+from studio.finishing import is_sure
 from studio.job import GenerateRequest
 from studio.takes import Take
-
-SURE = 0.5  # of a measured tempo
 
 
 def request_for_take(edit: Edit, take: Take, *, engine: str, sampling: Sampling | None = None) -> GenerateRequest:
@@ -84,4 +83,4 @@ def _tempo_of(clip: Clip) -> float | None:
         measured = estimate_tempo(clip.between(0.0, 60.0))
     except TooShort:
         return None
-    return round(measured.tempo_bpm, 2) if measured.confidence >= SURE else None
+    return round(measured.tempo_bpm, 2) if is_sure(measured, seconds=min(60.0, clip.seconds)) else None

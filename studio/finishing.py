@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.types import SongPlan
 from audio.clip import Clip
 from studio.engines.base import Rendering
 
+if TYPE_CHECKING:
+    from audio.analysis import Tempo
+
 MOST_STRETCH = 0.04
 LEAST_STRETCH = 0.001  # a beat in a thousand is not heard
-SURE = 0.5  # of a measured tempo; music is near 1, noise under 0.35
+SURE, SURE_BEATS = 0.7, 12  # of a measured tempo; over so many beats music with a pulse is near 1, noise under 0.65
 _OCTAVES = (1.0, 0.5, 2.0)
 
 # How good a take is for its plan; the higher the better.
@@ -61,7 +64,7 @@ def on_tempo(rendering: Rendering, plan: SongPlan, *, correct: bool) -> Renderin
     heard = min((measured.tempo_bpm * octave for octave in _OCTAVES), key=lambda bpm: abs(bpm - asked))
     off = asked / heard - 1
     grid: dict[str, Any] = {"measured_bpm": round(measured.tempo_bpm, 3), "confidence": round(measured.confidence, 3)}
-    if measured.confidence < SURE:
+    if not is_sure(measured, seconds=rendering.clip.seconds):
         return _with_grid(rendering, grid)
     first, clip = measured.first_beat_seconds, rendering.clip
     decided = plan.tempo_bpm.by != "default"
@@ -74,6 +77,11 @@ def on_tempo(rendering: Rendering, plan: SongPlan, *, correct: bool) -> Renderin
         grid["stretched_by"] = factor
     grid |= {"tempo_bpm": heard, "first_beat_seconds": first % (60.0 / heard)}
     return _with_grid(replace(rendering, clip=clip), grid)
+
+
+def is_sure(measured: Tempo, *, seconds: float) -> bool:
+    """Whether a tempo measured over so many seconds may be believed."""
+    return measured.confidence >= SURE and measured.tempo_bpm * seconds / 60 >= SURE_BEATS
 
 
 def _with_grid(rendering: Rendering, grid: dict[str, Any]) -> Rendering:

@@ -197,3 +197,11 @@ def test_a_song_of_more_than_ten_minutes_is_refused() -> None:
         extended(plan, from_seconds=300.0, added_seconds=301.0)
     with pytest.raises(PlanError, match="Not even a bar"):
         extended(plan, from_seconds=0.1, added_seconds=0.5)
+
+
+def test_a_take_of_a_model_says_what_tempo_was_measured(studio: Studio) -> None:
+    take = _take(studio, seconds=4.0)
+    assert take.identity["grid"].keys() == {"measured_bpm", "confidence"}, "noise has no tempo, so it is left as it is"
+    assert "stretched_by" not in take.identity["grid"] and take.seconds == pytest.approx(4.0)
+    unmeasured = _take(studio, seconds=4.0, true_tempo=False)
+    assert np.array_equal(_sound(studio, take.id), _sound(studio, unmeasured.id))

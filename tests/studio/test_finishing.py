@@ -48,6 +48,7 @@ def test_far_off_unsure_undecided_and_unwanted_are_left_as_they_are() -> None:
             True,
         ),
         (_played(117.0, seconds=2.0), _asked(120.0), True),
+        (_played(117.0, seconds=4.0), _asked(120.0), True),
     ):
         assert on_tempo(rendering, plan, correct=correct).clip is rendering.clip
     assert on_tempo(_played(100.0), _asked(120.0), correct=True).identity["grid"]["is_off_tempo"]

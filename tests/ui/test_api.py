@@ -232,6 +232,22 @@ def test_a_program_without_a_login_gets_nothing(shared: Served) -> None:
                 assert stranger.post(path, json={"data": []}).status_code == 401
 
 
+def test_takes_are_edited_by_engines_that_can_and_others_say_so(client: Client) -> None:
+    job = ask(client, "generate", words="a tone", seconds=2, wait=True)
+    assert job["take_ids"] == [job["take_id"]]
+    for name, named in (
+        ("continue_take", {"seconds": 2}),
+        ("repaint", {"start_seconds": 0, "end_seconds": 1}),
+        ("vary", {"closeness": 0.3}),
+    ):
+        with pytest.raises(AppError, match="download a MusicGen model first"):
+            ask(client, name, take_id=job["take_id"], **named)
+        with pytest.raises(AppError, match="no such take"):
+            ask(client, name, take_id="20200101-000000-abcdef", **named)
+    with pytest.raises(AppError, match="closeness"):
+        ask(client, "vary", take_id=job["take_id"], closeness=2.0)
+
+
 # ---------------------------------------------------------------------------------------------------- through MCP
 
 

@@ -31,8 +31,8 @@ from studio.engines.musicgen.perform import (
 from studio.engines.musicgen.sound import WARM_FRAMES, decoded
 
 SALT = {"continue": 1, "repaint": 2, "vary": 3}
-AFTER_FRAMES = 150  # of what follows a region, whose likelihood ranks the candidates
-BEFORE_FRAMES = 250  # of the candidate and what precedes it, heard for that
+AFTER_FRAMES = 100  # of what follows a region, whose likelihood ranks the candidates
+BEFORE_FRAMES = 200  # of the candidate and what precedes it, heard for that
 PAST_FRAMES = 25  # of what follows, decoded with a candidate so that its end hears it
 
 
@@ -178,7 +178,7 @@ def _fills(
         choice=choice_of(sampling),
         dice=longform.dice_for(sampling.seed, edit.candidates, salt=SALT["repaint"]),
         cancelled=listener.cancelled,
-        context_frames=room_for_context(wanted + max(performer.voice.late)),
+        context_frames=room_for_context(performer, wanted, candidates=edit.candidates),
         goes_on=region.end_frame < tokens.shape[1],
     )
     frames = []

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from studio.engines.musicgen.load import Loaded
 
+LEAST_CONTEXT = 150
 NOTHING = "Stopped before any sound was made."
 
 
@@ -124,10 +125,13 @@ def perform(
         performer.growing(listener if not number else Listener(), samples=samples, **begun)
         for number in range(len(dice))
     ]
-    left = takes[0].frames - (0 if given is None else given.shape[1])
+    left, context = takes[0].frames, longform.CONTEXT_FRAMES
+    if given is not None:
+        left -= given.shape[1]
+        context = room_for_context(performer, left, candidates=len(dice))
     drawn = longform.draw(
         performer.voice, performer.listen, spans, given=given, choice=choice_of(sampling), dice=dice,
-        cancelled=listener.cancelled, context_frames=room_for_context(left) if given is not None else longform.CONTEXT_FRAMES,
+        cancelled=listener.cancelled, context_frames=context,
     )  # fmt: skip
     for frame in drawn:
         for take, codes in zip(takes, frame, strict=True):
@@ -151,9 +155,15 @@ def gathered(renderings: Sequence[Rendering]) -> Rendering:
     return replace(renderings[0], others=tuple(renderings[1:])) if len(renderings) > 1 else renderings[0]
 
 
-def room_for_context(frames: int) -> int:
-    """How many frames of what was there an edit hears again: all that the window has room for beside the new ones."""
-    return max(longform.CONTEXT_FRAMES, WINDOW_FRAMES - max(0, frames))
+def room_for_context(performer: Performer, frames: int, *, candidates: int) -> int:
+    """How many frames of what was there an edit hears again, before it draws so many new ones.
+
+    All that the window has room for, where hearing costs little. A processor hears each candidate's context at a cost
+    like that of drawing it, so that there 12 seconds are heard by one or two, and less by more, but 3 at least.
+    """
+    if performer.loaded.device == "cpu":
+        return min(longform.CONTEXT_FRAMES, max(LEAST_CONTEXT, 2 * longform.CONTEXT_FRAMES // candidates))
+    return max(longform.CONTEXT_FRAMES, WINDOW_FRAMES - max(0, frames) - max(performer.voice.late))
 
 
 def within(spans: Sequence[Span], start_frame: int, end_frame: int, *, words: str = "") -> list[Span]:

@@ -58,7 +58,7 @@ def vary(
         fresh = longform.draw(
             performer.voice, performer.listen, within(spans, start, min(end, frames)),
             given=mixture[..., :at], choice=choice_of(sampling), dice=dice, cancelled=listener.cancelled,
-            context_frames=room_for_context(end - start + max(performer.voice.late)), goes_on=end < frames,
+            context_frames=room_for_context(performer, end - start, candidates=edit.count), goes_on=end < frames,
         )  # fmt: skip
         for codes in fresh:
             mixture[..., at] = codes

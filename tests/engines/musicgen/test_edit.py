@@ -190,6 +190,19 @@ def test_the_region_that_continues_best_is_the_one_that_was_there(mono: MusicGen
     assert nats[0] < np.median(nats[1:])
 
 
+def test_a_stereo_take_keeps_both_its_channels_outside(checkpoint_folder: Callable[[str], Path]) -> None:
+    engine = _engine(checkpoint_folder("stereo"), channels=2)
+    base = engine.generate(make_plan(seconds=2.0), Sampling(seed=1), Audience())
+    made = _edit(
+        engine, Repaint(source="t", start_seconds=0.5, end_seconds=1.0, snap="off", candidates=2), _source(base)
+    )
+    assert made.clip.channels == 2 and made.tokens is not None and made.tokens.shape == (8, 100)
+    changed = (made.clip.samples != base.clip.samples).any(axis=0)
+    assert not changed[:16_000].any() and not changed[32_000:].any() and changed[16_000:32_000].mean() > 0.9
+    longer = _edit(engine, Continue(source="t", seconds=1.0), _source(base), seconds=3.0)
+    assert np.array_equal(longer.clip.samples[:, : 92 * HOP], base.clip.samples[:, : 92 * HOP])
+
+
 def test_a_region_may_reach_to_either_end(mono: MusicGenEngine, take: Rendering) -> None:
     for start, end in ((0.0, 1.0), (2.0, 3.0), (0.0, 3.0)):
         made = _edit(mono, Repaint(source="t", start_seconds=start, end_seconds=end, candidates=2), _source(take))
