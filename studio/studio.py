@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from agents.types import Brief, SongPlan
 from studio.downloads import Downloads
@@ -23,6 +23,7 @@ from studio.installing import Installation
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
+from studio.refine import Players, Refinements
 from studio.settings import Settings
 from studio.sources import open_source, take_id_of
 from studio.takes import TakeError, TakeMissing, TakeStore
@@ -94,6 +95,9 @@ class Studio:
                 generate=self.pipeline.generate, plan_from_brief=planner, capabilities=self.capabilities, store=self.store,
                 history=self.history, log_path=self.log_path, edit=getattr(self.pipeline, "edit", None),
             )  # fmt: skip
+            self.refinements = Refinements(
+                pipeline=cast(Players, self.pipeline), planner=planner, store=self.store, history=self.history
+            )
         except (TakeError, HistoryError, OSError) as error:
             self._let_go()
             raise StudioError(f"The studio cannot open {settings.data_dir}. {error}") from error
@@ -105,6 +109,7 @@ class Studio:
         """Stop the running take, keeping its part, and let the folder go."""
         self.downloads.close()
         self.installation.close()
+        self.refinements.close()
         if self.jobs.close():
             self.pipeline.unload()
         self.history.close()

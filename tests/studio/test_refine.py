@@ -168,3 +168,15 @@ def test_a_kept_take_is_read_back_as_it_was_made(store: TakeStore, begin: Begin)
     view = refinements.wait(refinements.start(request(passes=1)).id, timeout_seconds=200)
     ref = view.passes[0].ref
     assert np.array_equal(rendering_of(store, ref).clip.samples, read_clip(store.audio_path(ref)).samples)
+
+
+def test_the_studio_refines_and_remembers(tmp_path: Path) -> None:
+    from studio.settings import Settings
+    from studio.studio import Studio
+
+    with Studio(Settings(data_dir=tmp_path / "data")) as studio:
+        view = studio.refinements.wait(studio.refinements.start(request(passes=2)).id, timeout_seconds=200)
+        assert view.passes and view.passes[0].verdict.score > 80
+        assert studio.takes().total == len(view.passes)
+    with Studio(Settings(data_dir=tmp_path / "data")) as studio:
+        assert studio.refinements.list()[0] == view
