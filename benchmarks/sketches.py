@@ -139,7 +139,7 @@ def table(outcomes: list[Outcome], *, seconds: float) -> str:
             f"- takes with a gap over 1 s: **{silent}**",
             *_sections(outcomes),
             f"- speed: median **{sorted(o.times_real_time for o in outcomes)[count // 2]:.0f}× real time** for {seconds:g} s, "
-            f"slowest {min(o.times_real_time for o in outcomes):.0f}×",
+            f"slowest {min(o.times_real_time for o in outcomes):.0f}× (wall clock, several takes at a time beside whatever else the machine was doing)",
             "",
             GOALS,
             "",
