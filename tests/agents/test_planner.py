@@ -61,7 +61,7 @@ def test_any_words_at_any_length_become_a_plan(words: str, seconds: float, seed:
 @given(words=ANY_WORDS)
 def test_any_words_alone_become_a_plan(words: str) -> None:
     brief = make_brief(words=words)
-    if not brief.words:
+    if not brief.words.strip():
         with pytest.raises(EmptyBrief):
             plan_from_brief(brief)
         return
