@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import floor
 
-from agents.types import MAX_SECONDS, Decided, PlanError, Section, SongPlan
+from agents.types import MAX_BARS, MAX_SECONDS, Decided, PlanError, Section, SongPlan
 
 NAME = "continuation"
 
@@ -35,7 +35,7 @@ def extended(plan: SongPlan, *, from_seconds: float, added_seconds: float, words
             at += bars
     new_bars = floor((total - at * bar) / bar + 1e-6)
     if new_bars:
-        sections.append(_going_on(plan, bar=kept_bars, bars=min(new_bars, 400), words=words))
+        sections.append(_going_on(plan, bar=kept_bars, bars=min(new_bars, MAX_BARS), words=words))
     if not sections:
         raise PlanError(f"Not even a bar ({bar:.1f} s) fits: add more seconds.")
     return plan.model_copy(

@@ -17,6 +17,7 @@ from agents import knowledge
 from agents.harmony import CHORD_QUALITIES, SCALES, Chord, Key, Meter, UnknownName
 from agents.lexicon import instruments_of, lowered, names_in
 from agents.types import (
+    MAX_BARS,
     MAX_SECONDS,
     MAX_TEMPO_BPM,
     MAX_WORDS,
@@ -290,12 +291,12 @@ def sentence_for(error: ErrorDetails) -> str:
     if field == "bars" and isinstance(given, (int, float)):
         if kind.startswith("greater"):
             return f"{where} asks for {given:g} bars; a section needs at least 1."
-        return f"{where} asks for {given:g} bars; a section has whole bars, 1 to 400."
+        return f"{where} asks for {given:g} bars; a section has whole bars, 1 to {MAX_BARS:,}."
     limits = {
         "seconds": f"A song lasts {MIN_SECONDS:g} to {MAX_SECONDS:g} seconds",
         "tempo_bpm": f"A tempo is {MIN_TEMPO_BPM:g} to {MAX_TEMPO_BPM:g} bpm",
         "energy": "An energy is 0 (calm) to 1 (full)",
-        "bars": "A section has whole bars, 1 to 400",
+        "bars": f"A section has whole bars, 1 to {MAX_BARS:,}",
         "name": "A section needs a name of up to 120 letters",
         "title": "A song needs a title of up to 120 letters",
         "chords": "Chords are written like Am7, F#, Bbmaj7 or C/E, one a bar",

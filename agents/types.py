@@ -15,6 +15,7 @@ from agents.harmony import Chord, Key, Meter
 MIN_SECONDS = 1.0
 MAX_SECONDS = 600.0
 MAX_WORDS = 2_000
+MAX_BARS = 6_000  # of the shortest bar there is, 2/16 at 300 bpm, in the longest song
 MIN_TEMPO_BPM = 30.0
 MAX_TEMPO_BPM = 300.0
 
@@ -62,7 +63,7 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Decided[Name]
-    bars: Decided[Annotated[int, Field(ge=1, le=400)]]
+    bars: Decided[Annotated[int, Field(ge=1, le=MAX_BARS)]]
     energy: Decided[Annotated[float, Field(ge=0.0, le=1.0)]]
     prompt: Decided[Line]
     chords: Decided[list[str]]
