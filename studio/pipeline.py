@@ -222,6 +222,7 @@ class Pipeline:
                 label=card.label,
                 source=source,
                 device=self._settings.device,
+                precision=self._settings.precision,
                 channels=card.channels,
                 licence=card.licence,
                 sounds=self.sounds.get,

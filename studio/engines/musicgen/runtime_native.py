@@ -6,8 +6,10 @@ anything to listen to (guidance's empty row) skip the cross-attention, which is 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +22,38 @@ if TYPE_CHECKING:
     from studio.engines.musicgen.decode import Conditioning
 
 MOST_THREADS = 16
+TRY_EVERY = 40  # steps between two looks at whether more or fewer threads would be faster
+
+
+class Crew:
+    """How many threads work together: as many as are fastest just now.
+
+    Threads that share their cores with other programs wait for one another, so that fewer may be faster. The number
+    is halved or doubled for a step now and then, and kept when that is better; results do not depend on it.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._sizes = [most >> shift for shift in range(most.bit_length())][::-1]
+        self._best, self._calls = len(self._sizes) - 1, 1
+        self._took: dict[int, deque[float]] = {}
+
+    def forget(self) -> None:
+        """What follows takes another time than what was measured."""
+        self._took, self._calls = {}, 1
+
+    def size(self) -> int:
+        """How many are to work on the next step."""
+        self._calls += 1
+        turn, place = divmod(self._calls, TRY_EVERY)
+        if place < 2:
+            return self._sizes[min(max(self._best + (1 if turn % 2 else -1), 0), len(self._sizes) - 1)]
+        return self._sizes[self._best]
+
+    def tell(self, size: int, seconds: float) -> None:
+        """A step with that many took so long."""
+        self._took.setdefault(size, deque(maxlen=3)).append(seconds)
+        typical = {each: sorted(took)[len(took) // 2] for each, took in self._took.items()}
+        self._best = self._sizes.index(min(typical, key=lambda each: typical[each]))
 
 
 class NativeRuntime:
@@ -28,11 +62,13 @@ class NativeRuntime:
     name = "native"
 
     def __init__(self, packed: Packed, *, threads: int | None = None) -> None:
-        """threads: None for as many as torch uses, which is one a core."""
+        """threads: always so many; None for as many as are fastest, up to as many as torch uses: one a core."""
         import torch
 
         self._packed = packed
         self._threads = min(threads or torch.get_num_threads(), MOST_THREADS)
+        self._crew = Crew(1 if threads else self._threads)
+        self._fixed = threads
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="musicgen")
         self._weights = _weights(packed)
         self._desk: Any = None
@@ -49,6 +85,7 @@ class NativeRuntime:
         self._memory = _memory(self._packed, rows=self._rows, room=room)
         self._positions = _positions(room, width)
         self._heard, self._room = 0, room
+        self._crew.forget()
         masks = np.zeros((self._rows, tokens)) if conditioning.mask is None else conditioning.mask.cpu().numpy()
         self._words = masks.sum(axis=1).astype(np.int64)
         self._words *= states.any(axis=(1, 2))  # zeros have no keys, values or part in what is heard
@@ -98,7 +135,9 @@ class NativeRuntime:
             told=np.arange(count - told * rows, count),
             words=self._words,
         )
-        self._together(kernel.forward, self._memory, self._text, feed)
+        size, seconds = self._together(kernel.forward, self._memory, self._text, feed)
+        if columns == 1 and not self._fixed:
+            self._crew.tell(size, seconds)
         self._heard += columns
         return np.array(desk.logits[: told * rows])
 
@@ -112,16 +151,18 @@ class NativeRuntime:
             some = filled[start : start + kernel.MOST_INPUTS]
             self._together(kernel.listen, self._text, row, start, some)
 
-    def _together(self, work: Callable[..., int], *arguments: Any) -> None:
-        """Run compiled work on all threads, this one the first of them."""
+    def _together(self, work: Callable[..., int], *arguments: Any) -> tuple[int, float]:
+        """Run compiled work on several threads, this one the first of them; how many, and the seconds it took."""
         from studio.engines.musicgen.kernel import Seat
 
         self._desk.barrier[:] = 0
-        given = (self._weights, *arguments, self._desk)
-        others = [self._pool.submit(work, *given, Seat(thread, self._threads)) for thread in range(1, self._threads)]
-        work(*given, Seat(0, self._threads))
+        given, size = (self._weights, *arguments, self._desk), self._fixed or self._crew.size()
+        began = perf_counter()
+        others = [self._pool.submit(work, *given, Seat(thread, size)) for thread in range(1, size)]
+        work(*given, Seat(0, size))
         for other in others:
             other.result()
+        return size, perf_counter() - began
 
 
 def _byte_products() -> str:

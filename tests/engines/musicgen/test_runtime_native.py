@@ -14,7 +14,7 @@ import torch
 from studio.engines.musicgen import decode, vectors, weights_cache
 from studio.engines.musicgen.decode import Conditioning
 from studio.engines.musicgen.divergence import Divergence, diverge
-from studio.engines.musicgen.runtime_native import NativeRuntime
+from studio.engines.musicgen.runtime_native import Crew, NativeRuntime
 from studio.engines.musicgen.runtime_torch import TorchRuntime
 
 STEPS = 60
@@ -78,6 +78,22 @@ def test_threads_and_portions_do_not_change_a_bit(load_tiny: Callable[[str], Any
         assert torch.equal(one_by_one(together, conditioning, columns), alone)
         together.begin(conditioning, steps=STEPS)
         assert torch.equal(together.feed(columns, told=4), alone[:, -4:])
+
+
+def test_as_many_threads_work_as_are_fastest_just_now() -> None:
+    crew = Crew(8)
+
+    def work(steps: int, fastest: int) -> list[int]:
+        sizes = []
+        for _ in range(steps):
+            sizes.append(crew.size())
+            crew.tell(sizes[-1], 1.0 + abs(sizes[-1] - fastest))
+        return sizes
+
+    assert work(30, fastest=8) == [8] * 30 and set(work(100, fastest=8)) == {8, 4}
+    assert work(1000, fastest=1)[-30:].count(1) >= 27, "other programs took the cores"
+    assert work(1000, fastest=4)[-30:].count(4) >= 27, "and gave some back"
+    assert set(Crew(1)._sizes) == {1} and Crew(6)._sizes == [1, 3, 6]
 
 
 def test_more_rows_than_fit_one_call_are_each_as_if_alone(load_tiny: Callable[[str], Any]) -> None:
