@@ -28,8 +28,9 @@ def _chromium() -> str | None:
     return own if Path(own).exists() else None
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium, for one file's tests: Playwright's event loop must not be running when other rooms' tests run theirs."""
     path = _chromium()
     if path is None:
         reason = "no Chromium: apt install chromium, or .venv/bin/playwright install chromium"
