@@ -160,6 +160,7 @@ def ways_here(size: str, device: str, *, with_stock: bool) -> Iterator[Way]:
     import torch
 
     from studio.engines.musicgen import weights_cache
+    from studio.engines.musicgen.load import settle_codec
     from studio.engines.musicgen.runtime_cuda import GraphRuntime
     from studio.engines.musicgen.runtime_native import NativeRuntime
     from studio.engines.musicgen.runtime_torch import TorchRuntime
@@ -167,20 +168,23 @@ def ways_here(size: str, device: str, *, with_stock: bool) -> Iterator[Way]:
     whole = random_model(size, device)
     ids = torch.randint(1, 32_000, (1, TOKENS), device=device)
     half = copy.deepcopy(whole).bfloat16()
+    settled = copy.copy(whole)  # the studio's own codec, so that `generate` keeps its stock one
+    settled._modules = {**whole._modules, "audio_encoder": copy.deepcopy(whole.audio_encoder)}
+    settle_codec(settled.audio_encoder)
     if with_stock:
         yield stock("transformers generate, float32", whole, ids)
         yield stock("transformers generate, bfloat16", half, ids)
     if device == "cpu":
-        yield ours("studio, float32", whole, ids, TorchRuntime(whole), whole)
-        yield ours("studio, bfloat16", half, ids, TorchRuntime(half), whole)
+        yield ours("studio, float32", whole, ids, TorchRuntime(whole), settled)
+        yield ours("studio, bfloat16", half, ids, TorchRuntime(half), settled)
         with tempfile.TemporaryDirectory() as folder:
             for name, bits in (("studio, int8", 8), ("studio, int4 (draft)", 4)):
                 path = weights_cache.path_of(Path(folder), bits=bits)
                 packed = weights_cache.convert(whole.decoder, path, bits=bits, made_from="random")
-                yield ours(name, whole, ids, NativeRuntime(packed), whole)
+                yield ours(name, whole, ids, NativeRuntime(packed), settled)
         return
-    yield ours("studio, bfloat16, recorded steps, drawn on the host", half, ids, GraphRuntime(half), whole)
-    yield ours("studio, bfloat16, all on the device", half, ids, TorchRuntime(half), whole, on_device=True)
+    yield ours("studio, bfloat16, recorded steps, drawn on the host", half, ids, GraphRuntime(half), settled)
+    yield ours("studio, bfloat16, all on the device", half, ids, TorchRuntime(half), settled, on_device=True)
 
 
 def compare(size: str, device: str, *, seconds: float, runs: int, with_stock: bool) -> list[Way]:

@@ -182,7 +182,7 @@ class MusicGenEngine:
         if self._loaded is not None and with_layers and not self._loaded.has_layers:
             self.unload()
         if self._loaded is None:
-            from studio.engines.musicgen.load import load, resolve_device
+            from studio.engines.musicgen.load import load, resolve_device, settle_codec
 
             listener.progress("loading", 0.0)
             checkpoint = inspect(self._source)
@@ -194,6 +194,7 @@ class MusicGenEngine:
             device = resolve_device(self._device)
             has_layers = with_layers or runtime.needs_layers(checkpoint, precision=self._precision, device=device)
             self._loaded = load(checkpoint, device=device, dtype=self._dtype, has_layers=has_layers)
+            settle_codec(self._loaded.model.audio_encoder)
             listener.progress("loading", 1.0)
         return self._loaded
 

@@ -132,6 +132,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in said)
 
 
+def settle_codec(codec: Any) -> None:
+    """Keep an EnCodec's weights as they are used; stock, they are made of direction and length anew in every pass.
+
+    The sound stays the same to the bit. The weights' old names are gone, so that such a codec is for playing only.
+    """
+    from torch.nn.utils import parametrize
+
+    for module in codec.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight")
+
+
 def _config(checkpoint: Checkpoint, *, has_layers: bool) -> Any:
     """The checkpoint's own settings, but for the number of layers when they are to stay on the disk."""
     from transformers import AutoConfig

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from studio.engines.musicgen.decode import Conditioning
 
 CHUNK = 256  # columns fed in one pass; the mask of a longer one would outgrow the layers
+FEW = 8
 PRECISIONS = {"torch.float32": "fp32", "torch.bfloat16": "bf16", "torch.float16": "fp16"}
 
 
@@ -123,9 +124,7 @@ class TorchRuntime:
 
     def _say(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (rows, columns, codebooks, codes) of hidden states (rows, columns, width)."""
-        import torch
-
-        return torch.nn.functional.linear(hidden, self._told).unflatten(-1, (self._codebooks, self._codes))
+        return times(hidden, self._told).unflatten(-1, (self._codebooks, self._codes))
 
     def _next_places(self, count: int) -> tuple[torch.Tensor, int, torch.Tensor | None]:
         """Where the next columns go, how far they look, and the mask which hides each one's future."""
@@ -147,7 +146,7 @@ class TorchRuntime:
         stream = inputs + self._positions.index_select(0, places)
         for number, layer in enumerate(self._layers):
             normed = layer.self_attn_layer_norm(stream)
-            queries, keys, values = functional.linear(normed, self._qkv[number]).chunk(3, dim=-1)
+            queries, keys, values = times(normed, self._qkv[number]).chunk(3, dim=-1)
             self._keys[number].index_copy_(2, places, self._in_heads(keys))
             self._values[number].index_copy_(2, places, self._in_heads(values))
             found = functional.scaled_dot_product_attention(
@@ -156,11 +155,11 @@ class TorchRuntime:
                 self._values[number][:, :, :length],
                 attn_mask=mask,
             )
-            stream = stream + layer.self_attn.out_proj(found.transpose(1, 2).flatten(2))
+            stream = stream + times(found.transpose(1, 2).flatten(2), layer.self_attn.out_proj.weight)
             if self._words is not None:
                 stream = self._hear(self._words, number, layer, stream)
             normed = layer.final_layer_norm(stream)
-            stream = stream + layer.fc2(layer.activation_fn(layer.fc1(normed)))
+            stream = stream + times(layer.activation_fn(times(normed, layer.fc1.weight)), layer.fc2.weight)
         hidden: torch.Tensor = self._stack.layer_norm(stream)
         return hidden
 
@@ -169,11 +168,13 @@ class TorchRuntime:
         from torch.nn import functional
 
         listening = stream.index_select(0, words.rows)
-        queries = self._in_heads(layer.encoder_attn.q_proj(layer.encoder_attn_layer_norm(listening)))
+        queries = self._in_heads(times(layer.encoder_attn_layer_norm(listening), layer.encoder_attn.q_proj.weight))
         found = functional.scaled_dot_product_attention(
             queries, words.keys[number], words.values[number], attn_mask=words.mask
         )
-        return stream.index_add(0, words.rows, layer.encoder_attn.out_proj(found.transpose(1, 2).flatten(2)))
+        return stream.index_add(
+            0, words.rows, times(found.transpose(1, 2).flatten(2), layer.encoder_attn.out_proj.weight)
+        )
 
     def _hear_words(self, states: torch.Tensor, mask: torch.Tensor) -> _Words | None:
         """Keys and values of the rows which have words; None when no row has."""
@@ -202,6 +203,19 @@ class TorchRuntime:
             table.make_weights(room, self._width)
         positions: torch.Tensor = table.weights[:room].to(self._device, self._dtype)
         return positions
+
+
+def times(states: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Hidden states (rows, columns, inputs) times a weight (outputs, inputs).
+
+    For few states in float32 the processor's library reads the weight two to three times as fast from this side.
+    """
+    import torch
+
+    count = states.shape[0] * states.shape[1]
+    if count > FEW or weight.device.type != "cpu" or weight.dtype != torch.float32:
+        return torch.nn.functional.linear(states, weight)
+    return torch.mm(weight, states.flatten(0, 1).T).T.unflatten(0, states.shape[:2])
 
 
 def _joined(modules: list[Any]) -> torch.Tensor:

@@ -138,3 +138,17 @@ def test_adapters_are_heard_through_rounded_weights_and_leave_no_trace(folder: P
     assert worn.identity["runtime"] == "native" and worn.identity["adapters"]
     assert not np.array_equal(worn.tokens, plain.tokens)
     assert np.array_equal(play(player).tokens, plain.tokens)
+
+
+def test_a_settled_codec_sounds_the_same_to_the_bit(folder: Path) -> None:
+    from studio.engines.musicgen import codec
+    from studio.engines.musicgen.checkpoint import inspect
+    from studio.engines.musicgen.load import load, settle_codec
+
+    encoder = load(inspect(folder), device="cpu").model.audio_encoder
+    codes = np.random.default_rng(0).integers(0, 512, (4, 60))
+    before = codec.decode(encoder, codes, channels=1)
+    names = len(encoder.state_dict())
+    settle_codec(encoder)
+    assert len(encoder.state_dict()) < names
+    assert codec.decode(encoder, codes, channels=1).tobytes() == before.tobytes()
