@@ -65,12 +65,58 @@ def hop_energies(clip: Clip, *, hop_frames: int) -> np.ndarray:
     return np.concatenate(out) if out else np.zeros(0)
 
 
+class HopMeter:
+    """K-weighted energies of a sound that arrives in pieces: the same as `hop_energies` of the whole."""
+
+    def __init__(self, sample_rate_hz: int, channels: int, *, hop_seconds: float = 0.1) -> None:
+        self._sections = _k_filter(sample_rate_hz)
+        self._state = np.zeros((len(self._sections), channels, 2))
+        self._hop = round(hop_seconds * sample_rate_hz)
+        self._left_over = np.zeros((channels, 0))
+
+    def add(self, samples: np.ndarray) -> np.ndarray:
+        """samples: (channels, frames). The energies of the hops that are complete by now: float64."""
+        from scipy.signal import sosfilt
+
+        weighted, self._state = sosfilt(self._sections, samples.astype(np.float64), axis=1, zi=self._state)
+        piece = np.concatenate([self._left_over, weighted], axis=1)
+        whole = piece.shape[1] // self._hop * self._hop
+        squares = piece[:, :whole].reshape(len(piece), -1, self._hop)
+        self._left_over = piece[:, whole:]
+        return np.einsum("chf,chf->h", squares, squares) / self._hop
+
+    def end(self) -> np.ndarray:
+        """The energy of the last, shorter hop, if there is one."""
+        left = self._left_over
+        return np.array([float((left**2).mean(axis=1).sum())]) if left.shape[1] else np.zeros(0)
+
+
+def lufs_of_hops(hops: np.ndarray) -> float:
+    """Integrated loudness out of energies each 0.1 s, as `integrated_lufs`."""
+    return gated_lufs(_blocks_of(hops, 4))
+
+
+def range_of_hops(hops: np.ndarray) -> float:
+    """Loudness range in LU out of energies each 0.1 s, as `loudness_range_lu`."""
+    return _range_lu(_blocks_of(hops, 30))
+
+
+def _blocks_of(hops: np.ndarray, per_block: int) -> np.ndarray:
+    if len(hops) <= per_block:
+        return np.array([hops.mean()]) if len(hops) else np.zeros(0)
+    sums = np.cumsum(np.concatenate([[0.0], hops]))
+    return (sums[per_block:] - sums[:-per_block]) / per_block
+
+
 def loudness_range_lu(clip: Clip) -> float:
     """Loudness range in LU after EBU Tech 3342: the 10th to 95th percentile of short-term loudness, gated.
 
     0 for a clip too short or too quiet to have one.
     """
-    energies = block_energies(clip, block_seconds=3.0, hop_seconds=0.1)
+    return _range_lu(block_energies(clip, block_seconds=3.0, hop_seconds=0.1))
+
+
+def _range_lu(energies: np.ndarray) -> float:
     loud = energies[energies > _energy(_ABSOLUTE_GATE_LUFS)]
     if len(loud) < 2:
         return 0.0

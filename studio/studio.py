@@ -21,6 +21,7 @@ from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, HistoryError, Page
 from studio.installing import Installation
 from studio.jobs import GenerateRequest, Jobs, JobView
+from studio.library import Library
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
 from studio.refine import Players, Refinements
@@ -89,6 +90,7 @@ class Studio:
             self.catalogue = Catalogue(settings.models_dir)
             self.downloads = Downloads(self.catalogue)
             self.installation = Installation(settings.audiocraft_dir)
+            self.library = Library(settings)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
             self.planner = planner
             self.jobs = Jobs(
@@ -113,6 +115,7 @@ class Studio:
         if self.jobs.close():
             self.pipeline.unload()
         self.history.close()
+        self.library.close()
         self._let_go()
 
     def _let_go(self) -> None:

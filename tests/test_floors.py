@@ -17,6 +17,7 @@ PAGE_ONLY = {"gradio", "gradio_client"}
 HEAVY = {
     "torch", "transformers", "librosa", "numba", "pedalboard", "tinysoundfont", "demucs", "llama_cpp", "whisper",
     "huggingface_hub", "sklearn", "scipy", "umap", "plotly", "spotipy", "yt_dlp",
+    "qdrant_edge", "qdrant_client", "sentence_transformers", "soxr",
 }  # fmt: skip
 
 COMPILED = {"kernel.py", "products.py", "vectors.py"}  # numba's own code, which is itself imported only when needed
