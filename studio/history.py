@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from studio.finding import read_query
 from studio.history_schema import MIGRATIONS
 from studio.takes import Take, TakeError, TakeStore
 
@@ -206,10 +207,15 @@ class History:
         limit: int = 20,
         offset: int = 0,
     ) -> Page:
-        """Takes that hold every word (each may be only a word's beginning), newest first; no words means all."""
-        where, values = ["(? IS NULL OR owner = ?)", "(? IS NULL OR state = ?)"], [owner, owner, state, state]
-        if words.strip():
-            wanted = " ".join(f'"{word}"*' for word in re.findall(r"\w+", words))
+        """Takes that hold every word (each may be only a word's beginning), newest first; no words means all.
+
+        Words like tempo:90-110 narrow by what they name; see studio.finding, whose QueryError is raised.
+        """
+        query = read_query(words)
+        where = ["(? IS NULL OR owner = ?)", "(? IS NULL OR state = ?)", *query.conditions]
+        values: list[Any] = [owner, owner, state, state, *query.values]
+        if query.words.strip():
+            wanted = " ".join(f'"{word}"*' for word in re.findall(r"\w+", query.words))
             if not wanted:  # nothing but signs: no take holds them
                 return Page(entries=(), total=0)
             where.append("id IN (SELECT take_id FROM take_words WHERE take_words MATCH ?)")
@@ -222,6 +228,27 @@ class History:
                 (*values, max(0, limit), max(0, offset)),
             ).fetchall()
         return Page(entries=tuple(_entry(row) for row in rows), total=total)
+
+    def days(self, *, owner: str | None = None) -> dict[str, int]:
+        """How many kept takes were made on each day (UTC), oldest first."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT substr(created_at, 1, 10) AS day, count(*) AS takes FROM takes "
+                "WHERE state = 'kept' AND (? IS NULL OR owner = ?) GROUP BY day ORDER BY day",
+                (owner, owner),
+            ).fetchall()
+        return {row["day"]: row["takes"] for row in rows}
+
+    def series(self, prefix: str, *, owner: str | None = None, limit: int = 20) -> list[tuple[str, Take]]:
+        """The newest series whose name begins so, each with its newest take."""
+        name = "json_extract(manifest, '$.request.series')"
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT *, {name} AS series, max(created_at) FROM takes WHERE state = 'kept' AND {name} LIKE ? || '%' "
+                "AND (? IS NULL OR owner = ?) GROUP BY series ORDER BY created_at DESC LIMIT ?",
+                (prefix, owner, owner, limit),
+            ).fetchall()
+        return [(row["series"], _entry(row).take) for row in rows]
 
     def set_state(self, take_id: str, state: State) -> None:
         with self._writing() as connection:

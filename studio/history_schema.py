@@ -55,4 +55,13 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             ended TEXT NOT NULL, created_at TEXT NOT NULL, changed_at TEXT NOT NULL
         )""",
     ),
+    # 6: indexes over opinions.jsonl and deeds.jsonl
+    (
+        """CREATE TABLE deeds (
+            id TEXT PRIMARY KEY, owner TEXT NOT NULL, take_id TEXT NOT NULL, kind TEXT NOT NULL, detail TEXT NOT NULL,
+            created_at TEXT NOT NULL
+        )""",
+        "CREATE INDEX deeds_by_take ON deeds (take_id, kind)",
+        "CREATE TABLE opinions (id TEXT PRIMARY KEY, owner TEXT NOT NULL, created_at TEXT NOT NULL, opinion TEXT NOT NULL)",
+    ),
 )

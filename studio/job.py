@@ -27,7 +27,8 @@ class GenerateRequest(BaseModel):
     """What to make. With a plan, the plan is played as it is; without one it is made from the brief.
 
     parent: the take this one comes from, when it is made again or varied. edit: what to do to sound that exists; the
-    plan is then the whole result's. keep_others: keep the further candidates as takes too.
+    plan is then the whole result's. keep_others: keep the further candidates as takes too. series: the grid run this
+    take is a cell of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class GenerateRequest(BaseModel):
     parent: str | None = None
     edit: Edit | None = None
     keep_others: bool = True
+    series: str = ""
 
 
 class JobView(BaseModel):

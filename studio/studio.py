@@ -22,6 +22,7 @@ from studio.history import Entry, History, HistoryError, Page
 from studio.installing import Installation
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.library import Library
+from studio.ledger import Ledger
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
 from studio.refine import Players, Refinements
@@ -86,6 +87,8 @@ class Studio:
             self.store.sweep()
             self.history = History(settings.history_path)
             self._reconcile()
+            self.ledger = Ledger(settings, self.history, self.store)
+            self.notices += self.ledger.notices
             self.exports = Exports(self.store, settings.data_dir / "exports")
             self.catalogue = Catalogue(settings.models_dir)
             self.downloads = Downloads(self.catalogue)
@@ -229,9 +232,11 @@ class Studio:
         folder: Path | None = None,
     ) -> ExportedFile:
         """The take as a file; provenance None follows the settings. Raises ExportError, TakeMissing, NotYours."""
-        self.entry(take_id, owner=owner)
+        entry = self.entry(take_id, owner=owner)
         tagged = self.settings.embed_provenance if provenance is None else provenance
-        return self.exports.export(take_id, format=format, provenance=tagged, folder=folder)
+        made = self.exports.export(take_id, format=format, provenance=tagged, folder=folder)
+        self.ledger.deeds.note(take_id, "export", format, owner=entry.take.owner)
+        return made
 
     def delete_take(self, take_id: str, *, owner: str | None = "") -> None:
         """Into the bin. Raises TakeMissing, NotYours, TakeError."""

@@ -12,16 +12,21 @@ from pydantic import ValidationError
 
 from agents.harmony import UnknownName
 from agents.types import BriefError, PlanError
+from studio.archive import ArchiveError
 from studio.engines.base import EngineError
 from studio.exports import ExportError
+from studio.finding import QueryError
+from studio.grid import GridError
 from studio.history import HistoryError
 from studio.jobs import JobError
+from studio.opinions import OpinionError
 from studio.studio import StudioError
 from studio.takes import TakeError
 from studio.ui.visitors import LoginNeeded
 
 _REFUSALS = (
     BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded,
+    QueryError, OpinionError, GridError, ArchiveError,
 )  # fmt: skip
 
 
