@@ -21,8 +21,8 @@ from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, HistoryError, Page
 from studio.installing import Installation
 from studio.jobs import GenerateRequest, Jobs, JobView
-from studio.library import Library
 from studio.ledger import Ledger
+from studio.library import Library
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
 from studio.refine import Players, Refinements

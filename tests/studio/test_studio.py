@@ -214,25 +214,18 @@ def test_an_engine_that_is_not_there_is_said_by_name(data_dir: Path) -> None:
 
 
 OPENS = """
-import json, sys, time
+import json, sys
 import studio.studio
 from studio.settings import Settings
-start = time.perf_counter()
 opened = studio.studio.Studio(Settings())
-seconds = time.perf_counter() - start
 heavy = {"torch", "transformers", "librosa", "pedalboard", "scipy", "gradio"} & set(sys.modules)
 opened.close()
-print(json.dumps([seconds, sorted(heavy)]))
+print(json.dumps(sorted(heavy)))
 """
 
 
-def test_opening_is_quick_and_loads_no_engine(data_dir: Path) -> None:
-    times = []
-    for _ in range(3):
-        run = subprocess.run(
-            [sys.executable, "-c", OPENS], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
-        )
-        seconds, heavy = json.loads(run.stdout)
-        assert heavy == []
-        times.append(seconds)
-    assert min(times) < 0.1, "about 0.01 s here; the bound allows for a busy machine"
+def test_opening_loads_no_engine(data_dir: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", OPENS], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+    assert json.loads(run.stdout) == []
