@@ -5,12 +5,13 @@ Knows nothing of events: a button says what it does in `data-act`, and static/ma
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from agents.types import Decided, SongPlan
 from studio.exports import EXPORT_FORMATS
 from studio.takes import Take
+from studio.ui.opinion_buttons import opinion_buttons
 
 _PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
 _BY = {"asked": "you asked", "inferred": "inferred", "default": "default"}
@@ -85,16 +86,23 @@ def take_cards(
     empty: str,
     details: bool = False,
     peaks: Iterable[Sequence[int]] = (),
+    votes: Mapping[str, int] | None = None,
 ) -> str:
-    """A list of takes, newest first as given; `empty` is what an empty list says, in the user's words."""
+    """A list of takes, newest first as given; `empty` is what an empty list says, in the user's words.
+
+    votes: -1 or 1 by take.
+    """
     if not takes:
         return f'<div class="st-empty">{empty}</div>'
     shapes = list(peaks)
-    cards = [_take_card(take, binned, details, shapes[i] if i < len(shapes) else ()) for i, take in enumerate(takes)]
+    cards = [
+        _take_card(take, binned, details, shapes[i] if i < len(shapes) else (), (votes or {}).get(take.id, 0))
+        for i, take in enumerate(takes)
+    ]
     return f'<div class="st-list">{"".join(cards)}</div>'
 
 
-def _take_card(take: Take, binned: bool, details: bool, peaks: Sequence[int]) -> str:
+def _take_card(take: Take, binned: bool, details: bool, peaks: Sequence[int], vote: int) -> str:
     words = escape(take.plan.brief.words or take.plan.prompt.value)
     title, identity = escape(take.title), escape(take.id, quote=True)
     if binned:
@@ -116,7 +124,8 @@ def _take_card(take: Take, binned: bool, details: bool, peaks: Sequence[int]) ->
         f'<article class="st-card"{marked}>{play}<h4>{title}</h4>'
         f'<div class="st-acts">{acts}</div><p title="{words}">{words}</p>'
         f'<div class="st-wide st-badges">{badges}<span class="st-badge">{clock(take.seconds)}</span>'
-        f'<span class="st-badge">{take.created_at:%d %b %Y, %H:%M} UTC</span></div>'
+        f'<span class="st-badge">{take.created_at:%d %b %Y, %H:%M} UTC</span>'
+        f"{'' if binned else opinion_buttons(take, vote, may_pick=details)}</div>"
         f"{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
     )
 

@@ -13,10 +13,10 @@ import json
 import mimetypes
 import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -24,15 +24,16 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from studio.exports import ExportError
-from studio.jobs import JobView, UnknownJob
-from studio.studio import NotYours, Studio
-from studio.takes import Take, TakeError, TakeMissing
+from studio.jobs import JobView
+from studio.studio import Studio
+from studio.takes import Take
+from studio.ui.compare_routes import CompareRoutes
 from studio.ui.guard import refusal, too_many
 from studio.ui.live_wav import HEADERS as WAV_HEADERS
 from studio.ui.live_wav import Listeners, Streamed, live_wav
+from studio.ui.route_tools import NotFound, answered, in_thread
 from studio.ui.shown import job_shown, take_shown
-from studio.ui.visitors import LoginNeeded, Visitor, visitor_of
+from studio.ui.visitors import Visitor
 
 STATIC_DIR = Path(__file__).with_name("static")
 HEARTBEAT_SECONDS = 15.0
@@ -42,36 +43,6 @@ _WAIT_FOR_SOUND_SECONDS = 60.0
 _STATIC_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _KEEP_PRIVATE = {"Cache-Control": "private, no-cache"}
-
-Result = TypeVar("Result")
-Handler = Callable[["StudioRoutes", Request, Visitor], Awaitable[Response]]
-
-
-class NotFound(Exception):
-    """There is nothing here for this visitor."""
-
-
-def _answered(handler: Handler) -> Callable[[StudioRoutes, Request], Awaitable[Response]]:
-    """Find out who asks, and turn what goes wrong into a status and a sentence."""
-
-    @functools.wraps(handler)
-    async def answer(self: StudioRoutes, request: Request) -> Response:
-        try:
-            return await handler(self, request, visitor_of(request))
-        except LoginNeeded as error:
-            return refusal(401, str(error))
-        except (NotFound, NotYours, TakeMissing, UnknownJob):
-            return refusal(404, "There is nothing here.")
-        except ExportError as error:
-            return refusal(400, str(error))
-        except TakeError as error:
-            return refusal(500, str(error))
-
-    return answer
-
-
-async def _in_thread(function: Callable[..., Result], *arguments: Any) -> Result:
-    return await anyio.to_thread.run_sync(functools.partial(function, *arguments))
 
 
 class StudioRoutes:
@@ -95,19 +66,20 @@ class StudioRoutes:
             Route(f"{take}/stems/{{name}}.flac", self.stem),
             Route(f"{take}/export", self.export),
             Route("/studio/static/{name}", self.static),
+            *CompareRoutes(self._studio).routes(),
             Route("/studio", self.nothing),
             Route("/studio/{anything:path}", self.nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ]
 
     # ------------------------------------------------------------------------------------------------- jobs
 
-    @_answered
+    @answered
     async def jobs(self, request: Request, visitor: Visitor) -> Response:
         """This visitor's jobs, oldest first, and the version they are at."""
-        news = await _in_thread(self._news_since, 0, visitor, 0.0)
+        news = await in_thread(self._news_since, 0, visitor, 0.0)
         return JSONResponse(news, headers=_NOT_KEPT)
 
-    @_answered
+    @answered
     async def events(self, request: Request, visitor: Visitor) -> Response:
         """Server-sent events: this visitor's jobs now, and all of them again whenever one changes."""
         if request.method == "HEAD":
@@ -142,7 +114,7 @@ class StudioRoutes:
         jobs = self._studio.jobs.list(visitor.sees_only)
         return {"version": changes.version, "jobs": [job_shown(job) for job in jobs]}
 
-    @_answered
+    @answered
     async def live_sound(self, request: Request, visitor: Visitor) -> Response:
         """A job's sound as a WAV while it is being made; afterwards, the kept take's."""
         if not self._listeners.come(visitor.owner):
@@ -164,7 +136,7 @@ class StudioRoutes:
         deadline = monotonic() + _WAIT_FOR_SOUND_SECONDS
         while not self.closing.is_set() and monotonic() < deadline:
             sound = await anyio.to_thread.run_sync(waiting, limiter=self._listeners.threads, abandon_on_cancel=True)
-            job = await _in_thread(self._job, job_id, visitor)
+            job = await in_thread(self._job, job_id, visitor)
             if sound is not None:
                 break
             if job.take_id:
@@ -187,11 +159,11 @@ class StudioRoutes:
         except ValueError:
             return Response(status_code=416, headers={**WAV_HEADERS, "Content-Range": f"bytes */{sound.total_bytes}"})
 
-    @_answered
+    @answered
     async def cancel(self, request: Request, visitor: Visitor) -> Response:
         """Stop a job; what exists of it is kept."""
         stop = functools.partial(self._studio.jobs.cancel, request.path_params["job_id"], owner=visitor.sees_only)
-        job = await _in_thread(stop)
+        job = await in_thread(stop)
         return JSONResponse(job_shown(job), headers=_NOT_KEPT)
 
     def _job(self, job_id: str, visitor: Visitor) -> JobView:
@@ -199,29 +171,29 @@ class StudioRoutes:
 
     # ------------------------------------------------------------------------------------------------ takes
 
-    @_answered
+    @answered
     async def sound(self, request: Request, visitor: Visitor) -> Response:
         """A take's mix as FLAC, with byte ranges."""
         take = await self._take(request, visitor)
-        path = await _in_thread(self._studio.store.audio_path, take.id)
+        path = await in_thread(self._studio.store.audio_path, take.id)
         return FileResponse(path, media_type="audio/flac", headers=_KEEP_PRIVATE)
 
-    @_answered
+    @answered
     async def stem(self, request: Request, visitor: Visitor) -> Response:
         """One part of a take as FLAC, with byte ranges."""
         take = await self._take(request, visitor)
-        path = await _in_thread(self._studio.store.stem_path, take.id, request.path_params["name"])
+        path = await in_thread(self._studio.store.stem_path, take.id, request.path_params["name"])
         return FileResponse(path, media_type="audio/flac", headers=_KEEP_PRIVATE)
 
-    @_answered
+    @answered
     async def peaks(self, request: Request, visitor: Visitor) -> Response:
         """What the player shows of a take: title, waveform, sections, badges."""
         take = await self._take(request, visitor)
-        peaks = await _in_thread(self._studio.store.peaks, take.id)
-        family = await _in_thread(functools.partial(self._studio.history.family, take.id, owner=visitor.sees_only))
+        peaks = await in_thread(self._studio.store.peaks, take.id)
+        family = await in_thread(functools.partial(self._studio.history.family, take.id, owner=visitor.sees_only))
         return JSONResponse(take_shown(take, peaks, family), headers=_KEEP_PRIVATE)
 
-    @_answered
+    @answered
     async def export(self, request: Request, visitor: Visitor) -> Response:
         """A take in the format asked for, as a file to save. ?format=flac&provenance=true"""
         make = functools.partial(
@@ -231,34 +203,34 @@ class StudioRoutes:
             provenance=_yes_or_no(request.query_params.get("provenance")),
             owner=visitor.sees_only,
         )
-        made = await _in_thread(make)
+        made = await in_thread(make)
         headers = {**_KEEP_PRIVATE, **saved_as(made.filename, made.ascii_filename)}
         return FileResponse(made.path, media_type=made.media_type, headers=headers)
 
     # ------------------------------------------------------------------------------------------------- rest
 
-    @_answered
+    @answered
     async def static(self, request: Request, visitor: Visitor) -> Response:
         """A file of the page's own, by its plain name."""
         name = request.path_params["name"]
         path = STATIC_DIR / name
         if not _STATIC_NAME.fullmatch(name) or not path.is_file() or path.is_symlink():
             raise NotFound
-        data = await _in_thread(path.read_bytes)
+        data = await in_thread(path.read_bytes)
         headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()[:32]}"', "Cache-Control": "no-cache"}
         if headers["ETag"] in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
         media_type = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(name)[0]
         return Response(data, media_type=media_type or "application/octet-stream", headers=headers)
 
-    @_answered
+    @answered
     async def nothing(self, request: Request, visitor: Visitor) -> Response:
         """Anything else under /studio."""
         raise NotFound
 
     async def _take(self, request: Request, visitor: Visitor) -> Take:
         find = functools.partial(self._studio.entry, request.path_params["take_id"], owner=visitor.sees_only)
-        return (await _in_thread(find)).take
+        return (await in_thread(find)).take
 
 
 def saved_as(filename: str, ascii_filename: str) -> dict[str, str]:
