@@ -16,8 +16,7 @@ FLOORS = ["audio", "rag", "agents", "studio", "app"]  # each may import itself a
 PAGE_ONLY = {"gradio", "gradio_client"}
 HEAVY = {
     "torch", "transformers", "librosa", "numba", "pedalboard", "tinysoundfont", "demucs", "llama_cpp", "whisper",
-    "huggingface_hub", "sklearn", "scipy", "umap", "plotly", "spotipy", "yt_dlp",
-    "qdrant_edge", "qdrant_client", "sentence_transformers", "soxr",
+    "huggingface_hub", "sklearn", "scipy", "umap", "plotly", "spotipy", "yt_dlp", "qdrant_edge", "qdrant_client", "sentence_transformers", "soxr", "peft", "accelerate", "mutagen",
 }  # fmt: skip
 
 COMPILED = {"kernel.py", "products.py", "vectors.py"}  # numba's own code, which is itself imported only when needed

@@ -12,9 +12,9 @@ import json
 import re
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from studio.engines.musicgen.load import Loaded
 
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+CARD = "studio.json"  # what an adapter trained here says of its data and its licence
 MOST_WORN = 8
 _ROOT = "base_model.model."
 _NAME = re.compile(r"[\w][\w .\-]{0,79}")
@@ -35,7 +36,10 @@ _NAME = re.compile(r"[\w][\w .\-]{0,79}")
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """One adapter on the shelf. base_model: what it says it was trained on, or "". width: of the model it fits."""
+    """One adapter on the shelf. base_model: what it says it was trained on, or "". width: of the model it fits.
+
+    card: what it says of its data and its licence; empty for one that was trained elsewhere.
+    """
 
     name: str
     folder: Path
@@ -43,6 +47,7 @@ class Adapter:
     rank: int
     width: int
     size_bytes: int
+    card: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Shelf:
@@ -85,8 +90,9 @@ class Shelf:
         draft = self._folder / f".{uuid.uuid4().hex}"
         draft.mkdir(parents=True)
         try:
-            for part in (CONFIG, WEIGHTS):
-                shutil.copyfile(found.folder / part, draft / part)
+            for part in (CONFIG, WEIGHTS, CARD):
+                if part != CARD or (found.folder / part).is_file():
+                    shutil.copyfile(found.folder / part, draft / part)
             draft.replace(place)
         except OSError as error:
             raise EngineError(f"The adapter could not be copied ({error.strerror or error}): make room.") from error
@@ -120,7 +126,17 @@ def inspect_adapter(folder: Path) -> Adapter:
         rank=rank,
         width=max(widths, default=0),
         size_bytes=(folder / WEIGHTS).stat().st_size,
+        card=_card(folder),
     )
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    """The card's licence and data, as takes keep them."""
+    try:
+        written = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        return {key: written[key] for key in ("licence", "data") if key in written}
+    except (OSError, ValueError, TypeError):
+        return {}
 
 
 class Wardrobe:
@@ -155,7 +171,7 @@ class Wardrobe:
             self._put_on(chosen)
         self._worn = wanted
         self.identity = [
-            {"name": adapter.name, "strength": strength, "sha256": sha256}
+            {"name": adapter.name, "strength": strength, "sha256": sha256, **adapter.card}
             for (adapter, strength), sha256 in zip(chosen, hashes, strict=True)
         ]
         return True
