@@ -60,13 +60,14 @@ class Outline(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Habits to plan by. voices, charts: who plays and the chords, by section name."""
+    """Habits to plan by. voices, charts: who plays and the chords, by section name. why: whose habits they are."""
 
     genre: Genre
     tempo: TempoRange
     key: Key
     voices: Mapping[str, frozenset[str]] = field(default_factory=dict)
     charts: Mapping[str, Progression] = field(default_factory=dict)
+    why: str = WHY
 
 
 def proposal_of(outline: Outline, wishes: Wishes) -> Proposal:

@@ -166,7 +166,7 @@ def _used(said: _Said, brief: Brief, wishes: Wishes, context: Context) -> Enhanc
 
 def _ideas(wishes: Wishes, context: Context, seed: int) -> list[Idea]:
     """What the genre, the moods, the references and the user's taste suggest, most telling first."""
-    rng = random.Random(f"{seed}/{wishes.brief.model_dump_json()}")
+    rng = random.Random(f"{seed}/{wishes.brief.as_seed()}")
     genre = knowledge.genres()[wishes.genre.value]
     ideas = _of_the_references(context)
     if wishes.genre.by != "asked":

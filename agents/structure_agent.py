@@ -57,12 +57,12 @@ def plan_song(wishes: Wishes, *, seed: int = 0, proposal: Proposal | None = None
     proposal: what takes the place of the genre's habits; it is followed as far as the wishes leave room.
     """
     genre = proposal.genre if proposal else knowledge.genres()[wishes.genre.value]
-    rng = random.Random(f"{seed}/{wishes.brief.model_dump_json()}")
+    rng = random.Random(f"{seed}/{wishes.brief.as_seed()}")
     fit = fit_length(_with_tempo(wishes, proposal))
     key = choose_key(wishes, genre, rng)
     if proposal and wishes.key is None:
-        key = Decided(value=proposal.key, by="inferred", why=outline.WHY)
-    habit = outline.WHY if proposal else f"usual for {genre.label.lower()}"
+        key = Decided(value=proposal.key, by="inferred", why=proposal.why)
+    habit = proposal.why if proposal else f"usual for {genre.label.lower()}"
     bar_seconds = fit.meter.value.bar_seconds(fit.tempo.value)
     parts, layout_notes = lay_out(wishes, genre, bars=fit.bars, bar_seconds=bar_seconds)
     cast, cast_notes = cast_song(wishes, genre, rng)
@@ -70,7 +70,9 @@ def plan_song(wishes: Wishes, *, seed: int = 0, proposal: Proposal | None = None
     charts = chart_sections(parts, key.value, genre, rng, proposed=proposal.charts if proposal else None)
     song = describe(wishes, tempo_bpm=fit.tempo.value, key=key.value, meter=fit.meter.value, instruments=list(cast))
     sections = [
-        _section(part, chords=chart, instruments=playing, genre=genre, song_prompt=song, habit=habit)
+        _section(
+            part, chords=chart, instruments=playing, genre=genre, song_prompt=song, habit=habit, proposed=bool(proposal)
+        )
         for part, chart, playing in zip(parts, charts, voices, strict=True)
     ]
     asked = {one for voice in wishes.voices for one in voice.instruments}
@@ -108,7 +110,14 @@ def _with_tempo(wishes: Wishes, proposal: Proposal | None) -> Wishes:
 
 
 def _section(
-    part: Part, *, chords: Sequence[str], instruments: Sequence[str], genre: Genre, song_prompt: str, habit: str
+    part: Part,
+    *,
+    chords: Sequence[str],
+    instruments: Sequence[str],
+    genre: Genre,
+    song_prompt: str,
+    habit: str,
+    proposed: bool,
 ) -> Section:
     asked = part.wish is not None
     why = "in your words" if asked else habit
@@ -127,7 +136,7 @@ def _section(
         chords=Decided(
             value=list(chords),
             by="inferred",
-            why=habit if habit == outline.WHY else f"a progression of {genre.label.lower()}",
+            why=habit if proposed else f"a progression of {genre.label.lower()}",
         ),
         instruments=Decided(value=list(instruments), by="inferred", why="by the section's energy"),
     )

@@ -30,7 +30,8 @@ _SURE = 0.15
 class Reference(BaseModel):
     """What is known of one reference track; None where nobody measured. tags: words of the library or its files.
 
-    percussive, low_share, width: 0 to 1, as `audio.character` measures them.
+    percussive, low_share, width: 0 to 1, as `audio.character` measures them. energy: 0 to 1. register_pitch: where the
+    notes lie in the middle, as a MIDI pitch. genre, groove: identifiers, where somebody knows them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,10 @@ class Reference(BaseModel):
     percussive: float | None = None
     low_share: float | None = None
     width: float | None = None
+    energy: float | None = None
+    register_pitch: float | None = None
+    genre: str | None = None
+    groove: str | None = None
     tags: tuple[str, ...] = ()
 
 

@@ -16,6 +16,8 @@ MIN_SECONDS = 1.0
 MAX_SECONDS = 600.0
 MAX_WORDS = 2_000
 MAX_BARS = 6_000  # of the shortest bar there is, 2/16 at 300 bpm, in the longest song
+MAX_REFERENCES = 5
+MAX_REGISTER_SEMITONES = 24
 MIN_TEMPO_BPM = 30.0
 MAX_TEMPO_BPM = 300.0
 
@@ -38,7 +40,8 @@ class Decided(BaseModel, Generic[Value]):
 class Brief(BaseModel):
     """What the user wants: the words, and whatever was set beside them.
 
-    A value set here beats the same thing said in the words. `references` are track or take identifiers.
+    A value set here beats the same thing said in the words. references: tracks and takes the song is to be like, by name
+    (“track:17”, “take:…”); reference_weights: how much each pulls, in their order, 1 where none is given.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,7 +52,29 @@ class Brief(BaseModel):
     key: Key | None = None
     meter: Meter | None = None
     negative_words: Line = ""
-    references: tuple[str, ...] = ()
+    references: tuple[str, ...] = Field(default=(), max_length=MAX_REFERENCES)
+    reference_weights: tuple[Annotated[float, Field(ge=0.0, le=10.0)], ...] = ()
+
+    def as_seed(self) -> str:
+        """What draws are seeded by: fields that came later are left out, so that older briefs draw as they always did."""
+        return self.model_dump_json(exclude={"reference_weights"} if not self.reference_weights else None)
+
+    @property
+    def weighted_references(self) -> dict[str, float]:
+        """The references that pull at all, each with its weight."""
+        weights = (*self.reference_weights, *[1.0] * len(self.references))
+        return {name: weight for name, weight in zip(self.references, weights, strict=False) if weight > 0}
+
+
+class ShapedBy(BaseModel):
+    """A reference that shaped a plan. gave: what of the plan comes from it, in sentences."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str
+    weight: float = 1.0
+    gave: tuple[str, ...] = ()
 
 
 class Section(BaseModel):
@@ -85,7 +110,8 @@ class SongPlan(BaseModel):
 
     seconds: the take's whole length. The sections fill it in whole bars; what is left over (less than a bar) is the
     last chord ringing out. genre and groove: identifiers out of agents/knowledge. notes: sentences about what was
-    settled or could not be done, for the user to read.
+    settled or could not be done, for the user to read. register_semitones: how far the tunes and chords lie above or
+    below where they usually do. shaped_by: the references that the plan was made after.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -105,6 +131,8 @@ class SongPlan(BaseModel):
     negative_prompt: Decided[Line]
     sections: Annotated[list[Section], Field(min_length=1, max_length=64)]
     notes: list[str] = []
+    register_semitones: Annotated[int, Field(ge=-MAX_REGISTER_SEMITONES, le=MAX_REGISTER_SEMITONES)] = 0
+    shaped_by: list[ShapedBy] = []
 
     @model_validator(mode="after")
     def _sections_fit_the_length(self) -> SongPlan:

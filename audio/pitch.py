@@ -45,7 +45,7 @@ def pitch_profile(clip: Clip, *, edges_seconds: Sequence[float]) -> PitchProfile
     turns = np.zeros(stretches, complex)
     weights = np.zeros(stretches)
     edges = np.asarray(edges_seconds, float)
-    for seconds, pitches, strengths in _peaks(clip):
+    for seconds, pitches, strengths in spectral_peaks(clip):
         into = np.searchsorted(edges, seconds, side="right") - 1
         inside = (into >= 0) & (into < stretches)
         into, pitches, strengths = into[inside], pitches[inside], strengths[inside]
@@ -67,7 +67,7 @@ def pitch_profile(clip: Clip, *, edges_seconds: Sequence[float]) -> PitchProfile
     )
 
 
-def _peaks(clip: Clip) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def spectral_peaks(clip: Clip) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """(seconds, MIDI pitches, strengths) of the spectral peaks, some seconds at a time."""
     from scipy.signal import resample_poly
 

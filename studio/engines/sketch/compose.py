@@ -38,7 +38,8 @@ def compose(plan: SongPlan, *, seed: int) -> Score:
     for part in parts:
         mine = [bar for bar in bars if part.instrument_id in playing[bar.section]]
         final = stage.final_tick if part.instrument_id in last_players else None
-        part.notes = _ready(_play(stage, part, mine, parts, playing, final), stage)
+        notes = _play(stage, part, mine, parts, playing, final)
+        part.notes = _ready(_at_register(part, notes, plan.register_semitones), stage)
     parts = [part for part in parts if part.notes]
     without_dead_silence(stage, parts, playing)
     return Score(
@@ -53,6 +54,21 @@ def compose(plan: SongPlan, *, seed: int) -> Score:
         last_hit_seconds=stage.final_tick * stage.seconds_per_tick,
         seconds=plan.seconds.value,
     )
+
+
+def _at_register(part: Part, notes: list[Note], semitones: int) -> list[Note]:
+    """The part an octave up or down: the tunes from 4 semitones on, the chords too from 8.
+
+    Octaves keep every chord what it is. A part whose instrument has no room there stays, and so do drums and basses.
+    """
+    moves = {"melody": 4, "counter": 4, "chords": 8, "pad": 8}.get(part.role)
+    if moves is None or abs(semitones) < moves or not notes:
+        return notes
+    by = 12 if semitones > 0 else -12
+    inside = sum(part.instrument.low <= note.pitch + by <= part.instrument.high for note in notes)
+    if inside < 0.95 * len(notes):
+        return notes
+    return [Note(note.start_tick, note.end_tick, note.pitch + by, note.velocity) for note in notes]
 
 
 def _play(
