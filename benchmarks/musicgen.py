@@ -4,7 +4,7 @@
 
 End to end: words through T5, codes, sound through EnCodec. Run by run in turn, so that a busy moment falls on all, with
 the memory's speed measured before each; medians. A step must read all of the decoder's weights once, so the memory's
-speed sets the limit; the share of it reached is stated. Needs no download. --write puts it into docs/musicgen_speed.md.
+speed sets the limit; the share of it reached is stated. Needs no download. --write puts it into docs/musicgen.md.
 """
 
 from __future__ import annotations
@@ -153,6 +153,24 @@ def ours(name: str, model: Any, ids: Any, runtime: Any, codec_of: Any, *, on_dev
     return Way(name, play, bytes_a_step=float(weights))
 
 
+def own_codec(model: Any) -> Any:
+    """The model with a codec of its own, settled as the studio's, so that `generate` keeps its stock one.
+
+    Built anew: a copy shares the class through which torch makes the weights, and settling would take it from both.
+    """
+    import copy
+
+    from studio.engines.musicgen.load import settle_codec
+
+    stock = model.audio_encoder
+    codec = type(stock)(stock.config)
+    codec.load_state_dict(stock.state_dict())
+    settle_codec(codec.eval().to(stock.device))
+    settled = copy.copy(model)
+    settled._modules = {**model._modules, "audio_encoder": codec}
+    return settled
+
+
 def ways_here(size: str, device: str, *, with_stock: bool) -> Iterator[Way]:
     """All ways on this machine, the slowest first."""
     import copy
@@ -160,7 +178,6 @@ def ways_here(size: str, device: str, *, with_stock: bool) -> Iterator[Way]:
     import torch
 
     from studio.engines.musicgen import weights_cache
-    from studio.engines.musicgen.load import settle_codec
     from studio.engines.musicgen.runtime_cuda import GraphRuntime
     from studio.engines.musicgen.runtime_native import NativeRuntime
     from studio.engines.musicgen.runtime_torch import TorchRuntime
@@ -168,9 +185,7 @@ def ways_here(size: str, device: str, *, with_stock: bool) -> Iterator[Way]:
     whole = random_model(size, device)
     ids = torch.randint(1, 32_000, (1, TOKENS), device=device)
     half = copy.deepcopy(whole).bfloat16()
-    settled = copy.copy(whole)  # the studio's own codec, so that `generate` keeps its stock one
-    settled._modules = {**whole._modules, "audio_encoder": copy.deepcopy(whole.audio_encoder)}
-    settle_codec(settled.audio_encoder)
+    settled = own_codec(whole)
     if with_stock:
         yield stock("transformers generate, float32", whole, ids)
         yield stock("transformers generate, bfloat16", half, ids)
@@ -324,7 +339,7 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if asked.write:
-        target = ROOT / "docs" / "musicgen_speed.md"
+        target = ROOT / "docs" / "musicgen.md"
         target.parent.mkdir(exist_ok=True)
         target.write_text(text + "\nMeasured by `benchmarks/musicgen.py`.\n", encoding="utf-8")
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_STRETCH = 0.04
 LEAST_STRETCH = 0.001  # a beat in a thousand is not heard
 SURE, SURE_BEATS = 0.7, 12  # of a measured tempo; over so many beats music with a pulse is near 1, noise under 0.65
+MOST_SECONDS_ANEW = 60.0  # of a take that is drawn once more for its tempo
 _OCTAVES = (1.0, 0.5, 2.0)
 
 # How good a take is for its plan; the higher the better.
@@ -36,15 +37,24 @@ def finished(rendering: Rendering, plan: SongPlan, *, true_tempo: bool, judge: J
         return rendering
     every = [on_tempo(replace(each, others=()), plan, correct=true_tempo) for each in (rendering, *rendering.others)]
     if len(every) > 1:
-        merits = [_merit(each, plan, judge) for each in every]
-        order = sorted(range(len(every)), key=lambda index: (*merits[index], index))
+        scores = [judge(each.clip, plan) if judge is not None else 0.0 for each in every]
+        order = sorted(range(len(every)), key=lambda index: (is_off_tempo(every[index]), -scores[index], index))
+        if judge is not None:
+            every = [_noted(each, judged=round(score, 2)) for each, score in zip(every, scores, strict=True)]
         every = [every[index] for index in order]
     return replace(every[0], others=tuple(every[1:]))
 
 
-def _merit(rendering: Rendering, plan: SongPlan, judge: Judge | None) -> tuple[bool, float]:
-    off = bool(rendering.identity.get("grid", {}).get("is_off_tempo"))
-    return off, -judge(rendering.clip, plan) if judge is not None else 0.0
+def by_verdict(clip: Clip, plan: SongPlan) -> float:
+    """The quality agent's score of a take, 0 to 100."""
+    from studio.listening import judge_clip
+
+    return judge_clip(plan, clip, engine_channels=clip.channels).score
+
+
+def is_off_tempo(rendering: Rendering) -> bool:
+    """Whether a finished take was measured, surely, too far from the plan's tempo to be stretched."""
+    return bool(rendering.identity.get("grid", {}).get("is_off_tempo"))
 
 
 def on_tempo(rendering: Rendering, plan: SongPlan, *, correct: bool) -> Rendering:
@@ -85,4 +95,8 @@ def is_sure(measured: Tempo, *, seconds: float) -> bool:
 
 
 def _with_grid(rendering: Rendering, grid: dict[str, Any]) -> Rendering:
-    return replace(rendering, identity={**rendering.identity, "grid": grid})
+    return _noted(rendering, grid=grid)
+
+
+def _noted(rendering: Rendering, **notes: Any) -> Rendering:
+    return replace(rendering, identity={**rendering.identity, **notes})

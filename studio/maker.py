@@ -122,7 +122,7 @@ class Maker:
         except HistoryError as trouble:
             _log.warning("take %s is not listed: %s", job.take_id, trouble)
             return state, f"The take is kept in its folder, but it could not be listed. {trouble}"
-        return state, ""
+        return state, rendering.trouble
 
     def _write(self, job: Job, rendering: Rendering) -> None:
         """Keep the further candidates, the last first, then the best: newest first is then best first."""

@@ -38,7 +38,7 @@ from studio.engines.base import (
 )
 from studio.engines.edits import VERBS
 from studio.engines.musicgen.engine import MusicGenEngine
-from studio.finishing import Judge, finished
+from studio.finishing import MOST_SECONDS_ANEW, Judge, by_verdict, finished, is_off_tempo
 from studio.models import Catalogue, ModelCard, ModelError, missing_sentence
 from studio.settings import Settings
 from studio.sounds import SoundStore
@@ -77,7 +77,7 @@ class Pipeline:
         self._audiocraft = WorkerClient(
             worker_command(settings.audiocraft_dir), log=settings.audiocraft_dir / "worker.log"
         )
-        self.judge: Judge | None = None
+        self.judge: Judge | None = by_verdict
         self._playing = threading.Lock()
         self._making = threading.Lock()
         self.default = self._default()
@@ -114,8 +114,9 @@ class Pipeline:
     def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         """Make a take with that engine, after those that came first; of several candidates the best first.
 
-        A MusicGen model that is loaded gives its memory back when another is chosen. Raises what the engine raises;
-        when the device's memory does not suffice, EngineError, and the memory is given back.
+        A take of a minute or less whose tempo is too far off to be stretched is drawn once more, and the better of the
+        two comes first. A MusicGen model that is loaded gives its memory back when another is chosen. Raises what the
+        engine raises; when the device's memory does not suffice, EngineError, and the memory is given back.
         """
         if name == SKETCH:
             _check_sketch_follows(sampling)
@@ -123,7 +124,9 @@ class Pipeline:
         if self.engine(name).capabilities.tier == "built-in" or not made.complete:
             return made
         listener.progress("checking the tempo", 0.0)
-        return finished(made, plan, true_tempo=sampling.true_tempo, judge=self.judge)
+        made = finished(made, plan, true_tempo=sampling.true_tempo, judge=self.judge)
+        is_worth_another = sampling.true_tempo and not made.stems and made.clip.seconds <= MOST_SECONDS_ANEW
+        return self._with_another(name, made, plan, sampling, listener) if is_worth_another else made
 
     def edit(self, name: str, edit: Edit, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         """Edit kept sound with that engine; `plan` is the whole result's. Never stretched, so that what is kept stays.
@@ -164,6 +167,22 @@ class Pipeline:
             listener,
             lambda engine: cast(SectionEditor, engine).regenerate(plan, previous, sections, sampling, listener),
         )
+
+    def _with_another(
+        self, name: str, made: Rendering, plan: SongPlan, sampling: Sampling, listener: Listener
+    ) -> Rendering:
+        """A finished take that is off the plan's tempo and another candidate, the one on it first; else the take alone."""
+        if not is_off_tempo(made) or made.trouble:
+            return made
+        drawn = sampling.model_copy(update={"seed": (sampling.seed + 1) % 2**32, "candidates": 1})
+        try:
+            other = self._play(name, listener, lambda engine: engine.generate(plan, drawn, _Unheard(listener)))
+        except Cancelled:
+            return made
+        if not other.complete:
+            return made
+        other = _with_identity(other, {"drawn_for_tempo_with_seed": drawn.seed})
+        return finished(replace(made, others=(*made.others, other)), plan, true_tempo=True, judge=self.judge)
 
     def unload(self) -> None:
         """Give all models' memory back, once the take that is being made is done."""
@@ -263,6 +282,19 @@ class Pipeline:
             return rendering
         finally:
             self._playing.release()
+
+
+class _Unheard(Listener):
+    """Follows a take that is tried for its tempo: how far it is, and whether to stop, but not its sound."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._listener = listener
+
+    def progress(self, stage: str, fraction: float) -> None:
+        self._listener.progress("trying another for the tempo", fraction)
+
+    def cancelled(self) -> bool:
+        return self._listener.cancelled()
 
 
 def _unless_memory_ends(engine: Engine, play: Callable[[Engine], Rendering]) -> Rendering | None:

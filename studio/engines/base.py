@@ -107,7 +107,8 @@ class Rendering:
     the engine makes none). midi: a Standard MIDI file's bytes, exact, or None. tokens: int, (codebooks, frames), or
     None. complete: False when the user stopped it; everything then covers the part that exists. identity: what is
     needed to make the same bytes again (engine version, weights and their hash, soundfont, device, dtype). others: the
-    further candidates or variations made in the same pass, best first, each without others of its own.
+    further candidates or variations made in the same pass, best first, each without others of its own. trouble: what
+    went amiss though there is sound, in a sentence for the user, or "".
     """
 
     clip: Clip
@@ -117,6 +118,7 @@ class Rendering:
     tokens: np.ndarray | None = None
     identity: Mapping[str, Any] = field(default_factory=dict)
     others: tuple[Rendering, ...] = ()
+    trouble: str = ""
 
 
 class Engine(Protocol):

@@ -107,9 +107,15 @@ def _shaping(asked: dict[str, Any]) -> Edit:
     try:
         match asked["action"]:
             case "repaint":
-                return Repaint(source=source, start_seconds=asked["start"], end_seconds=asked["end"])
+                return Repaint(
+                    source=source, start_seconds=asked["start"], end_seconds=asked["end"],
+                    snap=asked.get("snap") or "bars", words=asked.get("words") or "",
+                )  # fmt: skip
             case "continue":
-                return Continue(source=source, from_seconds=asked.get("from"), seconds=asked["seconds"])
+                return Continue(
+                    source=source, from_seconds=asked.get("from"), seconds=asked["seconds"],
+                    words=asked.get("words") or "",
+                )  # fmt: skip
             case _:
                 return Vary(source=source, closeness=asked["closeness"])
     except (KeyError, ValidationError) as wrong:

@@ -164,7 +164,12 @@ def _steering(take: Take) -> str:
     steering = take.sampling.steering
     if steering is None:
         return ""
-    parts = [f"{prompt.weight:g} × “{prompt.words}”" for prompt in steering.prompts]
+    parts = [
+        f"{' → '.join(f'{weight:g}' for _, weight in prompt.moves) or f'{prompt.weight:g}'} × “{prompt.words}”"
+        for prompt in steering.prompts
+    ]
+    parts += [f"with {', '.join(steering.instruments_in)}"] if steering.instruments_in else []
+    parts += [f"without {', '.join(steering.instruments_out)}"] if steering.instruments_out else []
     parts += ["a melody"] if steering.melody else []
     parts += ["the plan’s chords"] if steering.chords else []
     return ", ".join(parts + (["part by part"] if steering.layers else []))

@@ -13,13 +13,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from agents.harmony import Key, Meter, UnknownName
-from agents.planner import BriefError, PlanError, apply_edits, make_brief
+from agents.planner import BriefError, PlanError, apply_edits, make_brief, read_brief
 from agents.types import Brief, SongPlan
-from studio.engines.base import Sampling
+from studio.engines.base import Continue, Edit, Sampling, Vary
 from studio.engines.steering import PromptWeight, Steering
 from studio.jobs import GenerateRequest
 from studio.presets import Preset, PresetError
-from studio.ui.steer_panel import BLENDED
+from studio.ui.steer_panel import BLENDED, OVER_TIME
 
 # The plan's table, a row a section.
 PLAN_COLUMNS = ("Section", "Bars", "Energy", "Chords", "Instruments", "Prompt")
@@ -118,25 +118,57 @@ def request_of(values: Mapping[str, Any]) -> GenerateRequest:
         brief=brief,
         plan=plan if plan is not None and plan.brief == brief else None,
         engine=values["engine"],
-        sampling=sampling_of(values).model_copy(update={"steering": steering_of(values)}),
+        sampling=sampling_of(values).model_copy(
+            update={"steering": steering_of(values), "candidates": int(values["candidates"])}
+        ),
     )
+
+
+def edit_of(values: Mapping[str, Any]) -> Edit | None:
+    """What is to be done to the chosen sound itself, or None when it is only followed. Raises BriefError."""
+    if not (values["melody"] or "").startswith("sound:") or values["melody_use"] == "follow":
+        return None
+    if values["melody_use"] == "vary":
+        return Vary(source=values["melody"])
+    try:
+        return Continue(source=values["melody"], seconds=_length(values["seconds"]) or 15.0)
+    except ValidationError as wrong:
+        raise BriefError("It can go on for 0.5 to 600 seconds: change the length.") from wrong
 
 
 def steering_of(values: Mapping[str, Any]) -> Steering | None:
     """What steers the take beside its words, or None when nothing does. Raises BriefError."""
-    blended = [(values[f"blend_words_{n}"] or "", values[f"blend_weight_{n}"]) for n in range(1, BLENDED + 1)]
+    blended = [[values[f"blend_{part}_{n}"] for part in ("words", "weight", "moves")] for n in range(1, BLENDED + 1)]
     try:
-        prompts = tuple(PromptWeight(words=words.strip(), weight=weight) for words, weight in blended if words.strip())
+        prompts = tuple(
+            PromptWeight(words=words.strip(), weight=weight, moves=_moves(values, weight, over_time))
+            for words, weight, over_time in blended
+            if (words or "").strip()
+        )
         steering = Steering(
             melody=values["melody"] or None,
             chords=values["chords"],
             layers=values["layers"],
             prompts=prompts,
             words_weight=values["words_weight"],
+            instruments_in=tuple(values["instruments_in"] or ()),
+            instruments_out=tuple(values["instruments_out"] or ()),
         )
     except (TypeError, ValueError) as wrong:
+        if isinstance(wrong, BriefError | PlanError):
+            raise
         raise BriefError("A prompt’s weight is a number from −10 to 10, like 1 or 0.5.") from wrong
     return None if steering == Steering() else steering
+
+
+def _moves(values: Mapping[str, Any], weight: float, over_time: str) -> tuple[tuple[float, float], ...]:
+    """How a blended prompt's weight moves over the take: not at all, up, down, or up and down again."""
+    if over_time == OVER_TIME[0]:
+        return ()
+    plan = edited_plan(values)
+    seconds = plan.seconds.value if plan is not None else read_brief(brief_of(values)).seconds.value
+    turns = {OVER_TIME[1]: (0.0, weight), OVER_TIME[2]: (weight, 0.0), OVER_TIME[3]: (0.0, weight, 0.0)}[over_time]
+    return tuple((seconds * at / (len(turns) - 1), each) for at, each in enumerate(turns))
 
 
 def sampling_of(values: Mapping[str, Any]) -> Sampling:

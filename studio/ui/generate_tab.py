@@ -25,6 +25,7 @@ from studio.ui.enhance_panel import lay_out_enhanced, wire_enhance
 from studio.ui.form import (
     PLAN_COLUMNS,
     brief_of,
+    edit_of,
     edited_plan,
     plan_fields,
     preset_fields,
@@ -188,8 +189,12 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
     plan_outputs = [tab.plan, tab.plan_strip, tab.plan_panel, *tab.plan_fields.values()]
 
     def on_generate(request: gr.Request, **values: Any) -> None:
+        owner = visitor_of(request).owner
         try:
-            studio.generate(request_of(values), owner=visitor_of(request).owner)
+            if edit := edit_of(values):
+                studio.edit(edit, words=values["words"] or "", owner=owner)
+            else:
+                studio.generate(request_of(values), owner=owner)
         except _REFUSALS as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
 

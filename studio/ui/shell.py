@@ -35,14 +35,17 @@ DECK = """<section id="st-deck" class="st-empty-deck" aria-label="Player"><div c
 <div class="st-marks" id="st-marks" aria-hidden="true"></div>
 <canvas class="st-wave" id="st-wave" tabindex="0" role="slider" aria-label="Position; arrow keys move it by five seconds"></canvas>
 <div class="st-shape st-hidden" id="st-shape">
-<span class="st-versions" id="st-versions" role="group" aria-label="Versions"></span><span class="st-spring"></span>
-<span class="st-note" id="st-region">Drag over the waveform to mark a part.</span>
-<button type="button" class="st-act" id="st-repaint" disabled title="Make the marked part anew and leave all else as it is">Repaint</button>
-<label class="st-note" title="How much longer">+ <input id="st-more-seconds" type="number" min="1" max="300" value="15"> s</label>
-<button type="button" class="st-act" id="st-continue" title="Go on from the end, or from the start of the marked part">Go on</button>
-<label class="st-note" title="Left: only the words stay. Right: nearly the same.">far <input id="st-closeness" type="range" min="0" max="1" step="0.05" value="0.6"> close</label>
-<button type="button" class="st-act" id="st-vary" title="Three variations of this take">Vary</button>
-</div>
+<span class="st-versions" id="st-versions" role="group" aria-label="Versions"></span>
+<div class="st-tools">
+<span class="st-tool"><span class="st-note" id="st-region">Drag over the waveform to mark a part.</span>
+<button type="button" class="st-act" id="st-repaint" disabled title="Make the marked part anew and leave all else as it is">Repaint</button></span>
+<span class="st-tool"><label class="st-note" title="How much longer">+ <input id="st-more-seconds" type="number" min="1" max="300" value="15"> s</label>
+<button type="button" class="st-act" id="st-continue" title="Go on from the end, or from the start of the marked part">Go on</button></span>
+<span class="st-tool st-as"><input id="st-words" type="text" maxlength="400" aria-label="Words for what is made anew"
+placeholder="as planned, or in other words" title="For Repaint and Go on: what it is to be; left empty, as planned"></span>
+<span class="st-tool"><label class="st-note" title="Left: only the words stay. Right: nearly the same.">far <input id="st-closeness" type="range" min="0" max="1" step="0.05" value="0.6"> close</label>
+<button type="button" class="st-act" id="st-vary" title="Three variations of this take">Vary</button></span>
+</div></div>
 <div class="st-clock"><b id="st-clock">0:00</b><span id="st-deck-say" role="status"></span>
 <button type="button" class="st-act danger st-hidden" id="st-stop" title="Stop and keep what is made (S)">Stop</button></div>
 <audio id="st-audio" preload="auto"></audio>

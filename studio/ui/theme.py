@@ -30,7 +30,8 @@ _HEAD = """
 
 def look() -> dict[str, Any]:
     """The look as `Blocks.launch` takes it: theme, style sheet and head."""
-    return {"theme": _theme(), "css_paths": [STATIC_DIR / "studio.css"], "head": _HEAD}
+    sheets = sorted(STATIC_DIR.glob("*.css"), key=lambda sheet: (sheet.name != "studio.css", sheet.name))
+    return {"theme": _theme(), "css_paths": sheets, "head": _HEAD}
 
 
 def _theme() -> gr.themes.Base:

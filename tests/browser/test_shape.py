@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import open_page
 from tests.browser.test_generate import newest_take, wait_for_new_take
@@ -119,19 +119,62 @@ def test_variations_differ_from_the_take_and_from_each_other(page: Page, take: s
     assert all(not np.array_equal(a, b) for i, a in enumerate(sounds) for b in sounds[:i])
 
 
-def test_prompts_are_blended_by_weight(page: Page, studio: RunningStudio, tmp_path: Path) -> None:
+def settings_of(page: Page, take: str) -> Locator:
+    """The take's settings as History shows them."""
+    page.get_by_role("tab", name="History").click()
+    card = page.locator(f"#st-history .st-card[data-take='{take}']")
+    card.get_by_text("All settings").click()
+    return card.locator(".st-settings")
+
+
+def test_prompts_are_blended_by_weight_that_moves_and_instruments_come_and_go(page: Page) -> None:
     page.get_by_label("Describe the music").fill("house, 124 bpm")
     page.get_by_label("Length").fill("2")
     page.get_by_text("Steer it, with MusicGen").click()
     page.locator("#st-blend-1 textarea, #st-blend-1 input").fill("solo cello")
     page.locator("#st-blend-1 textarea, #st-blend-1 input").blur()
+    page.locator("#st-blend-moves-1 input").click()
+    page.get_by_role("option", name="comes in").click()
+    page.locator("#st-bring-in input").click()
+    page.get_by_role("option", name="Harp", exact=True).click()
+    page.keyboard.press("Escape")
     before = newest_take(page)
     page.locator("#st-generate").click()
-    made = wait_for_new_take(page, before, timeout=120_000)
-    page.get_by_role("tab", name="History").click()
-    card = page.locator(f"#st-history .st-card[data-take='{made}']")
-    card.get_by_text("All settings").click()
-    expect(card.locator(".st-settings")).to_contain_text("solo cello")
+    shown = settings_of(page, wait_for_new_take(page, before, timeout=120_000))
+    expect(shown).to_contain_text("0 → 1 × “solo cello”, with harp")
+
+
+def test_a_take_is_hummed_after_and_the_take_on_the_deck_is_followed(page: Page, take: str) -> None:
+    put_on_deck(page, take)
+    page.get_by_text("Steer it, with MusicGen").click()
+    page.locator("#st-melody-deck").click()
+    expect(page.get_by_text("It will follow", exact=False)).to_be_visible(timeout=20_000)
+    page.get_by_role("button", name="Record").click()
+    page.wait_for_timeout(1_500)
+    page.get_by_role("button", name="Stop").locator("visible=true").first.click()
+    expect(page.get_by_text("It will follow what you played")).to_be_visible(timeout=30_000)
+    page.get_by_text("Go on from its end").click()
+    page.get_by_label("Describe the music").fill("beeps, 120 bpm")
+    page.get_by_label("Length").fill("2")
+    before = newest_take(page)
+    page.locator("#st-generate").click()
+    longer = wait_for_new_take(page, before, timeout=120_000)
+    assert len(sound_of(page, longer)) / 32_000 > 2.9, "what was played, and two seconds more"
+
+
+def test_a_part_is_repainted_in_other_words_off_the_bars(page: Page, take: str) -> None:
+    put_on_deck(page, take)
+    page.keyboard.down("Alt")
+    start, end = mark(page, 2.3, 3.1)
+    page.keyboard.up("Alt")
+    assert abs(start - 2.3) < 0.1 and abs(end - 3.1) < 0.1
+    page.locator("#st-words").fill("solo harp")
+    before = newest_take(page)
+    page.locator("#st-repaint").click()
+    painted = wait_for_new_take(page, before, timeout=120_000)
+    old, new = sound_of(page, take), sound_of(page, painted)
+    changed = np.flatnonzero((old != new).any(axis=1)) / 32_000
+    assert abs(changed[0] - start) < 0.05 and abs(changed[-1] - end) < 0.05
 
 
 def test_a_take_of_the_sketch_engine_says_who_could_edit_it(page: Page, studio: RunningStudio) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,9 +12,13 @@ from agents.types import Decided, SongPlan
 from audio.analysis import estimate_tempo
 from audio.clip import Clip
 from audio.stretch import TempoOutOfRange, stretch
-from studio.engines.base import Rendering
-from studio.finishing import finished, on_tempo
+from studio.engines.base import Capabilities, Listener, Rendering, Sampling
+from studio.finishing import by_verdict, finished, on_tempo
+from studio.models import Catalogue
+from studio.pipeline import Pipeline
+from studio.settings import Settings
 from tests.audio.test_analysis import drums
+from tests.engines_for_tests import ToneEngine
 from tests.tiny_plans import make_plan
 
 
@@ -71,6 +78,54 @@ def test_a_candidate_on_the_tempo_comes_before_one_that_is_not_and_then_the_judg
     peaks = [float(np.abs(each.clip.samples).max()) for each in (made, *made.others)]
     assert made.clip.frames and peaks[0] < peaks[1]
     assert [each.identity["grid"]["is_off_tempo"] for each in (made, *made.others)] == [False, False, True]
+
+
+def test_a_candidate_says_what_the_judge_made_of_it() -> None:
+    """By the quality agent itself: a clipped take comes after the same one unharmed, drawn first though it was."""
+    whole = _played(120.0)
+    harmed = Clip((whole.clip.samples * 30).clip(-1, 1), whole.clip.sample_rate_hz)
+    made = finished(
+        Rendering(clip=harmed, complete=True, others=(whole,)), _asked(120.0), true_tempo=True, judge=by_verdict
+    )
+    best, other = made.identity["judged"], made.others[0].identity["judged"]
+    assert best > other + 5 and np.array_equal(made.clip.samples, whole.clip.samples)
+
+
+class _Drummer(ToneEngine):
+    """Plays drums, the first time at a tempo far off, then at the one asked for."""
+
+    def __init__(self, *tempi_bpm: float) -> None:
+        super().__init__()
+        self.tempi_bpm = list(tempi_bpm)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, tier="full")
+
+    def generate(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        take = _played(self.tempi_bpm.pop(0))
+        listener.heard(take.clip)
+        return replace(take, identity={"seed": sampling.seed})
+
+
+@pytest.mark.parametrize(
+    ("tempi_bpm", "seeds"),
+    [((100.0, 120.0), [8, 7]), ((100.0, 141.0), [7, 8]), ((120.0,), [7]), ((117.5,), [7])],
+)
+def test_a_take_far_off_the_tempo_is_drawn_once_more(
+    data_dir: Path, tempi_bpm: tuple[float, ...], seeds: list[int]
+) -> None:
+    pipeline, drummer, heard = Pipeline(Settings(), Catalogue(data_dir)), _Drummer(*tempi_bpm), []
+    pipeline.judge = None
+    pipeline.engine = lambda name: drummer  # type: ignore[method-assign,assignment]
+
+    class Hears(Listener):
+        def heard(self, clip: Clip) -> None:
+            heard.append(clip)
+
+    made = pipeline.generate("drums", _asked(120.0), Sampling(seed=7), Hears())
+    assert [each.identity["seed"] for each in (made, *made.others)] == seeds and not drummer.tempi_bpm
+    assert len(heard) == 1, "the second is not heard over the first"
 
 
 def test_stretching_keeps_onsets_and_pitch() -> None:

@@ -18,6 +18,7 @@ from studio.engines.base import Cancelled, Continue, EngineError, Listener, Rend
 from studio.engines.edits import Grid, trouble_with
 from studio.engines.musicgen import encoder, joins, longform
 from studio.engines.musicgen.decode import FRAMES_A_SECOND
+from studio.engines.musicgen.memory import lasting, ran_out_after
 from studio.engines.musicgen.perform import (
     NOTHING,
     Performer,
@@ -132,9 +133,13 @@ def repaint(
     whole = fills.shape[-1] == region.end_frame - region.start_frame
     if not whole:
         made = _stopped(performer, clip, tokens, region, fills[0])
+        if not listener.cancelled():
+            made = replace(made, trouble=ran_out_after(made.clip.seconds))
         listener.heard(Clip(made.clip.samples[:, region.start :], clip.sample_rate_hz))
         return made
-    surprise = _surprise(performer, edit, plan, tokens=tokens, region=region, fills=fills)
+    surprise = np.zeros(len(fills))
+    with lasting(lambda: True):  # without, the joins alone decide
+        surprise = _surprise(performer, edit, plan, tokens=tokens, region=region, fills=fills)
     ranked = sorted(
         (
             _filled(performer, clip, tokens, region, fill, candidate=number, surprise=float(nats))
@@ -181,10 +186,11 @@ def _fills(
         context_frames=room_for_context(performer, wanted, candidates=edit.candidates),
         goes_on=region.end_frame < tokens.shape[1],
     )
-    frames = []
-    for frame in drawn:
-        frames.append(frame)
-        listener.progress("composing", len(frames) / wanted)
+    frames: list[np.ndarray] = []
+    with lasting(lambda: bool(frames)):
+        for frame in drawn:
+            frames.append(frame)
+            listener.progress("composing", len(frames) / wanted)
     if not frames:
         raise Cancelled(NOTHING)
     return np.stack(frames, axis=-1)

@@ -5,6 +5,8 @@ Songs of up to ten minutes, window by window. Knows nothing of downloads, of tak
 
 from __future__ import annotations
 
+from copy import copy
+from dataclasses import replace
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -28,13 +30,16 @@ from studio.engines.musicgen import layers, longform, runtime
 from studio.engines.musicgen.adapters import Shelf, Wardrobe
 from studio.engines.musicgen.checkpoint import inspect
 from studio.engines.musicgen.ears import Ears, Sounds, no_sounds
-from studio.engines.musicgen.edit import go_on, repaint
-from studio.engines.musicgen.perform import NOTHING, Performer, check_candidates, perform
+from studio.engines.musicgen.edit import SALT, go_on, repaint
+from studio.engines.musicgen.memory import Resumed, went_on_from
+from studio.engines.musicgen.perform import NOTHING, Performer, check_candidates, perform, within
 from studio.engines.musicgen.variation import vary
 from studio.engines.musicgen.window import Voice
 from studio.engines.steering import Steering
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from studio.engines.musicgen.load import Loaded
 
 SAMPLE_RATE_HZ = 32_000
@@ -101,18 +106,36 @@ class MusicGenEngine:
         Lasts round(seconds * 32,000) samples exactly. When stopped, what is complete is returned: its sound equals
         the whole take's but for the last 80 ms, which no longer hear what would have followed. The same seed gives
         the same codes on the same machine. Several candidates are drawn in one pass, the first heard.
+        When a card's memory runs out, the processor goes on from there and the rendering says so.
         Raises ModelMissing, Cancelled, or EngineError past ten minutes, or for steering and adapters that this
         model cannot follow.
         """
         if sampling.steering is not None and sampling.steering.layers:
-            return layers.render(plan, sampling.model_copy(update={"candidates": 1}), listener, self._generate)
+            from studio.finishing import on_tempo
+
+            alone = sampling.model_copy(update={"candidates": 1})
+            return layers.render(
+                plan, alone, listener, self._generate,
+                make_true=lambda one, plan: on_tempo(one, plan, correct=sampling.true_tempo),
+            )  # fmt: skip
         return self._generate(plan, sampling, listener)
 
     def edit(self, edit: Edit, source: Source, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         """Go on from the source, make a region of it anew, or vary it; see `musicgen.edit` and `musicgen.variation`.
 
-        Codes that the source has are kept, never encoded again. Raises as `generate`.
+        Codes that the source has are kept, never encoded again. What a card has no memory for is made by the processor;
+        where it runs out in the middle, what is made is kept. Raises as `generate`.
         """
+        told = Resumed(listener)
+        made = self._unless_the_card_is_full(lambda: self._edit(edit, source, plan, sampling, told))
+        if made is None or made.trouble:
+            self.unload()
+        if made is not None:
+            return made
+        told.begin_anew()
+        return self._on_processor(lambda other: other._edit(edit, source, plan, sampling, told), at_seconds=0.0)
+
+    def _edit(self, edit: Edit, source: Source, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         if isinstance(edit, Continue):
             self._check_length(plan)
             return go_on(self._performer(plan, sampling, listener), edit, source, plan, sampling, listener)
@@ -127,16 +150,74 @@ class MusicGenEngine:
     def _generate(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         self._check_length(plan)
         check_candidates(sampling, sampling.candidates)
+        told = Resumed(listener)
+        made = self._unless_the_card_is_full(lambda: self._draw(plan, sampling, told))
+        if made is not None and not made.trouble:
+            return made
+        self.unload()
+        if made is not None and made.identity["device"] == "cpu":
+            return made
+        from studio.engines.musicgen.load import is_out_of_memory
+
+        told.begin_anew()
+        begun, at_seconds = made, 0.0 if made is None else made.clip.seconds
+        try:
+            made = self._on_processor(
+                lambda other: other._draw(plan, sampling, told, begun=begun), at_seconds=at_seconds
+            )
+        except (Cancelled, MemoryError, RuntimeError) as error:
+            if begun is None or not (isinstance(error, Cancelled) or is_out_of_memory(error)):
+                raise
+            return begun
+        return made if begun is None else replace(made, others=begun.others)
+
+    def _draw(
+        self, plan: SongPlan, sampling: Sampling, listener: Listener, *, begun: Rendering | None = None
+    ) -> Rendering:
+        """The plan's take; begun: what there is of it, which is kept and gone on from."""
         performer = self._performer(plan, sampling, listener)
         samples = round(plan.seconds.value * SAMPLE_RATE_HZ)
+        spans = longform.spans_of(plan, frames=ceil(samples / performer.hop))
+        if begun is None or begun.tokens is None:
+            dice = longform.dice_for(sampling.seed, sampling.candidates)
+            return perform(performer, spans, samples=samples, sampling=sampling, listener=listener, dice=dice)
         return perform(
             performer,
-            longform.spans_of(plan, frames=ceil(samples / performer.hop)),
+            within(spans, begun.tokens.shape[1], spans[-1].end_frame),
             samples=samples,
             sampling=sampling,
             listener=listener,
-            dice=longform.dice_for(sampling.seed, sampling.candidates),
+            dice=longform.dice_for(sampling.seed, 1, salt=SALT["continue"]),
+            given=begun.tokens,
+            kept=begun.clip,
         )
+
+    def _unless_the_card_is_full(self, play: Callable[[], Rendering]) -> Rendering | None:
+        """What is made, or None when a card's memory did not suffice for anything."""
+        try:
+            return play()
+        except (MemoryError, RuntimeError) as error:
+            from studio.engines.musicgen.load import is_out_of_memory
+
+            if not is_out_of_memory(error) or self._plays_on() == "cpu":
+                raise
+            return None
+
+    def _plays_on(self) -> str:
+        from studio.engines.musicgen.load import resolve_device
+
+        return self._loaded.device if self._loaded is not None else resolve_device(self._device)
+
+    def _on_processor(self, play: Callable[[MusicGenEngine], Rendering], *, at_seconds: float) -> Rendering:
+        """What is played on the processor, by this model loaded there for the time; it says where that began."""
+        other = copy(self)
+        other._device, other._loaded, other._opened, other._wardrobe = "cpu", None, None, None
+        try:
+            made = play(other)
+        finally:
+            other.unload()
+        identity = {**made.identity, "went_on_with_the_processor_at_seconds": at_seconds}
+        return replace(made, identity=identity, trouble=made.trouble or went_on_from(at_seconds))
 
     def _check_length(self, plan: SongPlan) -> None:
         if plan.seconds.value > self._capabilities.max_seconds:

@@ -1,8 +1,9 @@
 """A plan's parts made one by one and mixed: a stem for each instrument, on one tempo, key and chords.
 
 The layers are generated separately, each told of its own instrument and away from the others'; they share the plan, and
-with a melody model its chords or a melody, but do not hear one another. That is no separation of a mix, and their
-timing is as steady as the model's. Knows nothing of how one layer is made.
+with a melody model its chords or a melody, but do not hear one another. Each is brought to the plan's tempo where that
+can be measured, and its beat laid on the plan's. That is no separation of a mix, and within a bar their timing is as
+steady as the model's. Knows nothing of how one layer is made.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ NOTE = "layers generated separately"
 _EDGE_SECONDS = 0.02
 
 Play = Callable[[SongPlan, Sampling, Listener], Rendering]
+MakeTrue = Callable[[Rendering, SongPlan], Rendering]  # to the plan's tempo, with its grid in its identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,9 @@ def layers_of(plan: SongPlan) -> list[Layer]:
     return [Layer(known[name].label, name, _plan_for(plan, name, chosen)) for name in chosen]
 
 
-def render(plan: SongPlan, sampling: Sampling, listener: Listener, play: Play) -> Rendering:
+def render(
+    plan: SongPlan, sampling: Sampling, listener: Listener, play: Play, *, make_true: MakeTrue = lambda one, plan: one
+) -> Rendering:
     """Make every layer with `play`, then mix them; the mix is heard while the last one is made.
 
     Stopped, it keeps the layers so far, the last as far as it went. Raises Cancelled before any sound, and what
@@ -65,10 +69,26 @@ def render(plan: SongPlan, sampling: Sampling, listener: Listener, play: Play) -
             if not made:
                 raise
             break
+        if one.complete:
+            one = on_the_beat(make_true(one, layer.plan), plan)
         made.append((layer, one))
         if not one.complete:
             break
     return _mixed(plan, made, complete=len(made) == len(layers) and made[-1][1].complete)
+
+
+def on_the_beat(one: Rendering, plan: SongPlan) -> Rendering:
+    """The layer moved by at most half a beat, so that its beats lie on the plan's; as it is where none were measured."""
+    grid = one.identity.get("grid", {})
+    beat_seconds = 60.0 / plan.tempo_bpm.value
+    if grid.get("tempo_bpm") != plan.tempo_bpm.value:
+        return one
+    late = (grid["first_beat_seconds"] + beat_seconds / 2) % beat_seconds - beat_seconds / 2
+    move, frames = round(late * one.clip.sample_rate_hz), one.clip.frames
+    samples = np.pad(one.clip.samples, ((0, 0), (max(0, -move), max(0, move))))[:, max(0, move) :][:, :frames]
+    moved = {**grid, "first_beat_seconds": 0.0, "moved_by_seconds": -late}
+    clip = Clip(np.ascontiguousarray(samples), one.clip.sample_rate_hz)
+    return replace(one, clip=clip, identity={**one.identity, "grid": moved})
 
 
 def _plan_for(plan: SongPlan, name: str, chosen: list[str]) -> SongPlan:
@@ -132,9 +152,11 @@ def _mixed(plan: SongPlan, made: list[tuple[Layer, Rendering]], *, complete: boo
     gain = np.float32(min(1.0, CEILING / max(float(np.abs(total).max()), 1e-9)))
     stems = {name: replace(stem, samples=stem.samples * gain) for name, stem in stems.items()}
     identity = dict(first.identity) | {"layers": [layer.instrument for layer, _ in made], "layers_note": NOTE}
+    identity["layers_grids"] = {layer.instrument: one.identity.get("grid", {}) for layer, one in made}
     return Rendering(
-        clip=Clip(total * gain, first.clip.sample_rate_hz), complete=complete, stems=stems, identity=identity
-    )
+        clip=Clip(total * gain, first.clip.sample_rate_hz), complete=complete, stems=stems, identity=identity,
+        trouble=next((one.trouble for _, one in made if one.trouble), ""),
+    )  # fmt: skip
 
 
 class _Follower(Listener):

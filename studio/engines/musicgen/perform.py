@@ -17,6 +17,7 @@ from studio.engines.edits import Source
 from studio.engines.musicgen import decode, encoder, longform
 from studio.engines.musicgen.blend import Prompt
 from studio.engines.musicgen.longform import Span
+from studio.engines.musicgen.memory import lasting, ran_out_after
 from studio.engines.musicgen.sound import GrowingTake
 from studio.engines.musicgen.window import WINDOW_FRAMES, Voice
 
@@ -118,7 +119,7 @@ def perform(
     """Draw the spans and decode them, after what is given and its kept sound; one candidate for each die.
 
     The listener hears the first as it comes; the further ones are in `others`. Raises Cancelled when stopped before
-    a frame was made; later, all candidates end where it stopped.
+    a frame was made; later, all candidates end where it stopped. Where memory runs out they end too, and say so.
     """
     begun = {"given": given, "kept": kept}
     takes = [
@@ -133,19 +134,24 @@ def perform(
         performer.voice, performer.listen, spans, given=given, choice=choice_of(sampling), dice=dice,
         cancelled=listener.cancelled, context_frames=context,
     )  # fmt: skip
-    for frame in drawn:
-        for take, codes in zip(takes, frame, strict=True):
-            take.add(codes)
+    with lasting(lambda: takes[0].has_grown) as ending:
+        for frame in drawn:
+            for take, codes in zip(takes, frame, strict=True):
+                take.add(codes)
     if not takes[0].has_grown:
         raise Cancelled(NOTHING)
-    return gathered([rendered(performer, take, candidate=number) for number, take in enumerate(takes)])
+    return gathered([rendered(performer, take, candidate=at, ran_out=ending.ran_out) for at, take in enumerate(takes)])
 
 
-def rendered(performer: Performer, take: GrowingTake, *, candidate: int = 0) -> Rendering:
-    """A take that was drawn as a rendering, and which candidate it was."""
-    tokens, clip = take.finish()
+def rendered(performer: Performer, take: GrowingTake, *, candidate: int = 0, ran_out: bool = False) -> Rendering:
+    """A take that was drawn as a rendering, and which candidate it was. ran_out: memory ended it."""
+    with lasting(lambda: True) as ending:
+        take.finish()
+    tokens, clip = take.kept()
     identity = {**performer.identity, "candidate": candidate} if candidate else dict(performer.identity)
-    return Rendering(clip=clip, complete=take.is_whole, tokens=tokens, identity=identity)
+    trouble = ran_out_after(clip.seconds) if ran_out or ending.ran_out else ""
+    whole = tokens.shape[1] == take.frames
+    return Rendering(clip=clip, complete=whole, tokens=tokens, identity=identity, trouble=trouble)
 
 
 def gathered(renderings: Sequence[Rendering]) -> Rendering:

@@ -1,6 +1,6 @@
 """What a loaded model decodes on: chosen by the device and the precision that the user wants.
 
-On the CPU 8-bit weights are the default, being several times faster than float32 (docs/musicgen_speed.md); float32 and
+On the CPU 8-bit weights are the default, being several times faster than float32 (docs/musicgen.md); float32 and
 bfloat16 stay selectable, and 4 bits are a draft, which one hears. Where the compiled kernel cannot run, torch plays in
 its stead, and the take says so. On CUDA and MPS torch plays in the model's own format.
 """

@@ -65,17 +65,17 @@ class GrowingTake:
         if self.drawn - self._pushed == FRAMES_A_CHUNK:
             self._push(last=False)
 
-    def finish(self) -> tuple[np.ndarray, Clip]:
-        """All codes (codebooks, frames) and all sound, once nothing follows."""
+    def finish(self) -> None:
+        """Nothing follows: what is not yet sound becomes it."""
         if self.drawn > self._begun_with:
             self._push(last=True)
-        whole = self.drawn == self.frames
-        tokens = self.tokens if whole else self.tokens[:, : self.drawn]
-        return tokens, Clip(self.sound if whole else self.sound[:, : self._filled], self._rate_hz)
 
-    @property
-    def is_whole(self) -> bool:
-        return self.drawn == self.frames
+    def kept(self) -> tuple[np.ndarray, Clip]:
+        """All sound, and the codes (codebooks, frames) that it came from."""
+        if self._filled == self.sound.shape[1]:
+            return self.tokens, Clip(self.sound, self._rate_hz)
+        frames = self._filled // self.hop
+        return self.tokens[:, :frames], Clip(self.sound[:, : frames * self.hop], self._rate_hz)
 
     @property
     def has_grown(self) -> bool:

@@ -18,6 +18,7 @@ from studio.engines.base import Cancelled, EngineError, Listener, Rendering, Sam
 from studio.engines.musicgen import encoder, longform
 from studio.engines.musicgen.decode import FRAMES_A_SECOND
 from studio.engines.musicgen.edit import SALT, grid_of
+from studio.engines.musicgen.memory import lasting
 from studio.engines.musicgen.perform import (
     NOTHING,
     Performer,
@@ -51,24 +52,25 @@ def vary(
     takes = [performer.growing(listener if not number else Listener(), samples=samples) for number in range(edit.count)]
     frames = takes[0].frames
     drawn = at = 0
-    for start, end in [*runs, (frames, frames)]:
-        for frame in range(at, min(start, frames)):
-            _add(takes, mixture[..., frame])
-        at = min(start, frames)
-        fresh = longform.draw(
-            performer.voice, performer.listen, within(spans, start, min(end, frames)),
-            given=mixture[..., :at], choice=choice_of(sampling), dice=dice, cancelled=listener.cancelled,
-            context_frames=room_for_context(performer, end - start, candidates=edit.count), goes_on=end < frames,
-        )  # fmt: skip
-        for codes in fresh:
-            mixture[..., at] = codes
-            _add(takes, codes)
-            at, drawn = at + 1, drawn + 1
-        if at < min(end, frames):
-            break
+    with lasting(lambda: drawn > 0) as ending:
+        for start, end in [*runs, (frames, frames)]:
+            for frame in range(at, min(start, frames)):
+                _add(takes, mixture[..., frame])
+            at = min(start, frames)
+            fresh = longform.draw(
+                performer.voice, performer.listen, within(spans, start, min(end, frames)),
+                given=mixture[..., :at], choice=choice_of(sampling), dice=dice, cancelled=listener.cancelled,
+                context_frames=room_for_context(performer, end - start, candidates=edit.count), goes_on=end < frames,
+            )  # fmt: skip
+            for codes in fresh:
+                mixture[..., at] = codes
+                _add(takes, codes)
+                at, drawn = at + 1, drawn + 1
+            if at < min(end, frames):
+                break
     if not drawn:
         raise Cancelled(NOTHING)
-    made = [rendered(performer, take, candidate=number) for number, take in enumerate(takes)]
+    made = [rendered(performer, take, candidate=number, ran_out=ending.ran_out) for number, take in enumerate(takes)]
     return gathered(_unlike(made, tokens))
 
 

@@ -8,12 +8,13 @@ export class Shape {
     this.deck = deck;
     this.act = act;
     this.region = null; // [start, end] in seconds
+    this.snap = "bars";
     const canvas = deck.canvas;
     canvas.addEventListener("pointerdown", (event) => this.press(event));
     canvas.addEventListener("pointermove", (event) => this.drag(event));
     canvas.addEventListener("pointerup", (event) => this.release(event));
-    $("st-repaint").addEventListener("click", () => this.ask("repaint", { start: this.region?.[0], end: this.region?.[1] }));
-    $("st-continue").addEventListener("click", () => this.ask("continue", { from: this.region?.[0], seconds: Number($("st-more-seconds").value) }));
+    $("st-repaint").addEventListener("click", () => this.ask("repaint", { start: this.region?.[0], end: this.region?.[1], snap: this.snap, words: $("st-words").value }));
+    $("st-continue").addEventListener("click", () => this.ask("continue", { from: this.region?.[0], seconds: Number($("st-more-seconds").value), words: $("st-words").value }));
     $("st-vary").addEventListener("click", () => this.ask("vary", { closeness: Number($("st-closeness").value) }));
     deck.onShow = () => this.show();
     deck.drawOver = (pen, width, height) => this.draw(pen, width, height);
@@ -43,7 +44,7 @@ export class Shape {
     const moved = Math.abs(event.clientX - this.from.x) > NEAR && !this.deck.now.live;
     this.from = null;
     if (!moved) { this.region = null; this.deck.seek(this.at(event)); }
-    else this.region = this.snapped(this.region);
+    else { this.snap = event.altKey ? "off" : "bars"; this.region = event.altKey ? this.region : this.snapped(this.region); }
     this.say();
     this.deck.draw();
   }
@@ -76,7 +77,7 @@ export class Shape {
     $("st-repaint").disabled = !this.region;
     $("st-region").textContent = this.region
       ? `Marked ${this.region.map((seconds) => seconds.toFixed(1)).join(" to ")} s`
-      : "Drag over the waveform to mark a part.";
+      : "Drag over the waveform to mark a part; with Alt, off the bars.";
   }
   draw(pen, width, height) {
     if (!this.region) return;

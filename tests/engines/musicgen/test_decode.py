@@ -67,6 +67,29 @@ def test_greedy_codes_are_those_of_transformers(load_tiny: Callable[[str], Any],
     assert len(stock.unique()) > 20, "a model that repeats itself would prove nothing"
 
 
+@pytest.mark.parametrize("kind", ["mono", "melody"])
+@pytest.mark.parametrize(
+    "choice", [Choice(), Choice(temperature=0.7, top_k=40, guidance=1.0), Choice(top_k=0, top_p=0.9, guidance=2.0)]
+)
+def test_drawn_codes_are_those_of_transformers_under_the_same_seed(
+    load_tiny: Callable[[str], Any], kind: str, choice: Choice
+) -> None:
+    """Not the distribution alone: the same dice fall the same way, as both ask torch for one draw a codebook a step."""
+    loaded = load_tiny(kind)
+    tokens = loaded.tokenizer([PROMPTS[1]], return_tensors="pt")
+    torch.manual_seed(6)
+    with _codes_heard_by(loaded.model.audio_encoder) as heard:
+        loaded.model.generate(
+            **tokens, max_new_tokens=FRAMES + 3, do_sample=True, guidance_scale=choice.guidance,
+            temperature=choice.temperature, top_k=choice.top_k, top_p=choice.top_p or 1.0,
+        )  # fmt: skip
+    ours, other = (
+        _our_codes(loaded, tokens["input_ids"], tokens["attention_mask"], choice, frames=FRAMES, seed=seed)
+        for seed in (6, 7)
+    )
+    assert torch.equal(ours, heard[0][0, 0]) and not torch.equal(ours, other)
+
+
 def test_stereo_pairs_share_their_delay(load_tiny: Callable[[str], Any]) -> None:
     assert decode.delays(load_tiny("stereo").model) == [0, 0, 1, 1, 2, 2, 3, 3]
     assert decode.delays(load_tiny("mono").model) == [0, 1, 2, 3]

@@ -13,8 +13,8 @@ import pytest
 
 from agents.types import Decided, SongPlan
 from audio.clip import Clip
-from studio.engines.base import Rendering, Sampling
-from studio.engines.musicgen import longform
+from studio.engines.base import Continue, Rendering, Repaint, Sampling, Source
+from studio.engines.musicgen import joins, longform
 from studio.engines.musicgen.engine import MusicGenEngine
 from tests.engines.musicgen.test_engine import Audience, _engine
 from tests.tiny_plans import make_plan
@@ -98,6 +98,30 @@ def test_a_song_stopped_round_a_windows_join_keeps_its_part(
     assert part.clip.frames == frames * HOP
     sure = frames * HOP - 4 * HOP
     assert np.abs(part.clip.samples[:, :sure] - whole.clip.samples[:, :sure]).max() < 1e-5
+
+
+def test_joins_are_within_the_musics_own_spectral_flux(mono: MusicGenEngine, long_take: Rendering) -> None:
+    """Windows, points gone on from and both edges of repainted parts, against places where nothing was joined."""
+    chance = np.random.default_rng(4)
+    source = Source(clip=long_take.clip, tokens=long_take.tokens, identity=long_take.identity)
+    own = [joins.flux_at(long_take.clip, at) for at in chance.uniform(3, 37, 200)]
+    joined = [joins.flux_at(long_take.clip, frame / 50) for frame in (1_000, 1_897)]
+    for number, at in enumerate(chance.uniform(4, 30, 12)):
+        longer = mono.edit(
+            Continue(source="t", from_seconds=at, seconds=2.0), source, make_plan(seconds=at + 2), Sampling(seed=number),
+            Audience(),
+        )  # fmt: skip
+        joined.append(joins.flux_at(longer.clip, longer.identity["continued_from_seconds"], around_seconds=2.0))
+        edit = Repaint(source="t", start_seconds=at, end_seconds=at + 1.0, candidates=2, snap="beats")
+        painted = mono.edit(edit, source, make_plan(seconds=40), Sampling(seed=number), Audience())
+        joined += painted.identity["repainted"]["joins_flux"]
+    assert len(joined) == 38
+    assert np.percentile(joined, 90) <= np.percentile(own, 97.5) and np.median(joined) <= np.percentile(own, 75)
+    click = long_take.clip.samples.copy()
+    click[:, 20 * 32_000 :] *= -1.0
+    click[:, 20 * 32_000] = 0.9
+    heard = joins.flux_at(Clip(click, 32_000), 20.0)
+    assert heard > np.percentile(own, 99), f"a click would be heard: {heard:.2f} against {np.percentile(own, 99):.2f}"
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads this process's memory from /proc")

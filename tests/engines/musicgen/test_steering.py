@@ -11,12 +11,14 @@ import pytest
 
 from agents.types import Decided, SongPlan
 from audio.clip import Clip
-from studio.engines.base import Cancelled, EngineError, Listener, Sampling
+from studio.engines.base import Cancelled, EngineError, Listener, Rendering, Sampling
 from studio.engines.musicgen.blend import Prompt
 from studio.engines.musicgen.ears import steered
 from studio.engines.musicgen.engine import MusicGenEngine
-from studio.engines.musicgen.layers import NOTE
+from studio.engines.musicgen.layers import NOTE, render
 from studio.engines.steering import AdapterUse, PromptWeight, Steering
+from studio.finishing import on_tempo
+from tests.audio.test_analysis import drums
 from tests.tiny_plans import make_plan
 
 RATE = 32_000
@@ -149,6 +151,29 @@ def test_a_layer_is_silent_where_the_plan_has_it_rest(engines: dict[str, MusicGe
     assert np.abs(stems["Cello"].samples[:, second]).max() == 0 < np.abs(stems["Cello"].samples[:, first]).max()
     assert np.abs(stems["Flute"].samples[:, first]).max() == 0 < np.abs(stems["Flute"].samples[:, second]).max()
     assert np.abs(stems["Piano"].samples[:, first]).max() > 0 < np.abs(stems["Piano"].samples[:, second]).max()
+
+
+def test_layers_of_nearly_the_tempo_beat_together() -> None:
+    """Two parts, one a little slow and one a little fast, neither beginning on the beat."""
+    plan = make_plan(seconds=16.0)
+    plan.tempo_bpm = Decided(value=120.0, by="asked")
+    plan.instruments = Decided(value=["piano", "cello"])
+    played = iter([(118.2, 0.11), (121.7, 0.05)])
+
+    def play(plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        tempo_bpm, late = next(played)
+        clip = drums(tempo_bpm, 16.0)
+        samples = np.roll(clip.samples, round(late * clip.sample_rate_hz), axis=1)
+        return Rendering(clip=Clip(samples, clip.sample_rate_hz), complete=True)
+
+    made = render(plan, Sampling(), Listener(), play, make_true=lambda one, plan: on_tempo(one, plan, correct=True))
+    for stem in made.stems.values():
+        rate = stem.sample_rate_hz
+        loud = np.abs(stem.samples[0]) > 0.3 * np.abs(stem.samples).max()
+        starts = np.flatnonzero(loud[1:] & ~loud[:-1]) / rate
+        beats = starts[(starts > 1) & (starts < 14)] / 0.5
+        assert len(beats) > 20 and np.abs(beats - beats.round()).max() < 0.06, "within 30 ms of the plan's beats"
+    assert [round(grid["stretched_by"], 2) for grid in made.identity["layers_grids"].values()] == [1.02, 0.99]
 
 
 def test_stopping_keeps_the_layers_made(engines: dict[str, MusicGenEngine]) -> None:
