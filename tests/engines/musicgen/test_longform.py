@@ -117,11 +117,9 @@ def test_joins_are_within_the_musics_own_spectral_flux(mono: MusicGenEngine, lon
         joined += painted.identity["repainted"]["joins_flux"]
     assert len(joined) == 38
     assert np.percentile(joined, 90) <= np.percentile(own, 97.5) and np.median(joined) <= np.percentile(own, 75)
-    click = long_take.clip.samples.copy()
-    click[:, 20 * 32_000 :] *= -1.0
-    click[:, 20 * 32_000] = 0.9
-    heard = joins.flux_at(Clip(click, 32_000), 20.0)
-    assert heard > np.percentile(own, 99), f"a click would be heard: {heard:.2f} against {np.percentile(own, 99):.2f}"
+    holed = long_take.clip.samples.copy()
+    holed[:, round(19.95 * 32_000) : 20 * 32_000] = 0.0
+    assert joins.flux_at(Clip(holed, 32_000), 20.0) > np.percentile(own, 99), "a bad join would be seen"
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads this process's memory from /proc")
