@@ -22,6 +22,7 @@ from agents.wishes import TempoRange, Wishes
 from audio.register import USUAL_PITCH
 
 _OFF_THE_USUAL = 4.5  # semitones: timbre alone moves the measure by less
+_TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MIXES_IN = 0.22  # the share of the weight from which a track lends instruments
 
 
@@ -147,10 +148,11 @@ def _key(ranked: Sequence[Weighted]) -> Decided[Key] | None:
     known = [(one, one.reference.key) for one in ranked if one.reference.key]
     if not known:
         return None
-    choices = [key for _, key in known if key] + [Key(tonic=t, mode=m) for t in range(12) for m in ("major", "minor")]
+    choices = [key for _, key in known if key]
+    choices += [Key.parse(f"{tonic} {mode}") for tonic in _TONICS for mode in ("major", "minor")]
 
     def strain(key: Key) -> tuple[float, float]:
-        whole = sum(one.weight * key_distance(key, its) ** 2 for one, its in known if its)
+        whole = sum((one.weight * key_distance(key, its) ** 2 for one, its in known if its), 0.0)
         return round(whole, 6), key_distance(key, known[0][1] or key)
 
     best = min(choices, key=strain)

@@ -1,0 +1,248 @@
+"""Styles in a library: groups of tracks that sound alike, what sets each apart, and a map of them all in two dimensions.
+
+Groups by HDBSCAN (Campello, Moulavi and Sander 2013) on the embeddings' principal components; the map by UMAP (McInnes,
+Healy and Melville 2018), for small sets by the first two components. Both are drawn with a fixed seed: the same vectors
+give the same map. A group is named by what is more frequent or further off in it than in the whole library, with the
+figures. Knows nothing of pages or of how the vectors were made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from rag.tracks import Track
+
+MAX_MAPPED = 4_000  # tracks on the map: more is no picture; the others join the group they are nearest to
+FEWEST_FOR_UMAP = 60
+FEWEST = 6
+_COMPONENTS = 12
+_SEED = 7
+
+# What a group can be called for a measure that is higher or lower in it: (figure, lower, higher, unit).
+_MEASURES = (
+    ("energy", "calm", "energetic", "{:.2f} energy"),
+    ("tempo_bpm", "slow", "fast", "{:.0f} bpm"),
+    ("brightness_hz", "dark", "bright", "{:.0f} Hz brightness"),
+    ("danceability", "free-floating", "danceable", "{:.2f} danceability"),
+    ("loudness_range_lu", "even", "dynamic", "{:.1f} LU loudness range"),
+)
+_FAR = 0.6  # of a standard deviation: a lesser difference names nothing
+_NONE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One style. number: from 0, the largest first. because: what sets it apart, in sentences with figures.
+
+    tracks: their identifiers, the most typical first. tempo_bpm, energy: the middle of its tracks, None when not known.
+    """
+
+    number: int
+    name: str
+    because: tuple[str, ...]
+    tracks: tuple[int, ...]
+    tempo_bpm: float | None = None
+    energy: float | None = None
+    genres: tuple[str, ...] = ()
+    moods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Map:
+    """places: by track, x and y from -1 to 1. cluster_of: by track, the cluster's number or -1 for none of them.
+
+    drawn_by: "umap" or "pca". left_out: how many tracks of a large library are not drawn.
+    """
+
+    clusters: tuple[Cluster, ...]
+    places: dict[int, tuple[float, float]]
+    cluster_of: dict[int, int]
+    drawn_by: str
+    left_out: int = 0
+
+
+def map_of(tracks: Sequence[Track], vectors: np.ndarray) -> Map:
+    """Groups and places of tracks by their embeddings, (tracks, dimensions), rows in the tracks' order.
+
+    Fewer than FEWEST tracks are drawn without groups. Takes seconds for hundreds of tracks, up to a minute for
+    MAX_MAPPED.
+    """
+    if len(tracks) != len(vectors):
+        raise ValueError("a vector for each track")
+    order = sorted(range(len(tracks)), key=lambda row: tracks[row].id)
+    tracks, rows = [tracks[row] for row in order], np.asarray(vectors, np.float32)[order]
+    if not tracks:
+        return Map((), {}, {}, "pca")
+    drawn = _sample(len(tracks))
+    reduced = _components(rows)
+    labels = np.full(len(tracks), _NONE)
+    if len(tracks) >= FEWEST:
+        labels[drawn] = _groups(reduced[drawn])
+        labels = _joined(reduced, labels, drawn)
+    places, drawn_by = _places(rows[drawn], reduced[drawn])
+    labels, clusters = _clusters(tracks, reduced, labels)
+    return Map(
+        clusters=clusters,
+        places={tracks[row].id: (float(x), float(y)) for row, (x, y) in zip(drawn, places, strict=True)},
+        cluster_of={track.id: int(label) for track, label in zip(tracks, labels, strict=True)},
+        drawn_by=drawn_by,
+        left_out=len(tracks) - len(drawn),
+    )
+
+
+def _sample(count: int) -> np.ndarray:
+    """Rows to draw, evenly over the library."""
+    if count <= MAX_MAPPED:
+        return np.arange(count)
+    return np.unique(np.linspace(0, count - 1, MAX_MAPPED).astype(int))
+
+
+def _components(rows: np.ndarray) -> np.ndarray:
+    """The first principal components, as many as carry something, signs settled so that maps do not flip."""
+    centred = rows - rows.mean(axis=0)
+    seen = centred[:: len(rows) // 20_000 + 1]
+    _, _, axes = np.linalg.svd(seen, full_matrices=False)
+    axes = axes[:_COMPONENTS]
+    signs = np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])
+    return np.asarray(centred @ (axes * signs[:, None]).T, np.float32)
+
+
+def _groups(points: np.ndarray) -> np.ndarray:
+    from sklearn.cluster import HDBSCAN
+
+    smallest = int(np.clip(round(len(points) ** 0.5 / 2), 3, 40))
+    found = HDBSCAN(min_cluster_size=smallest, min_samples=min(5, smallest), cluster_selection_method="leaf", copy=True)
+    labels: np.ndarray = found.fit_predict(points.astype(np.float64))
+    return labels
+
+
+def _joined(points: np.ndarray, labels: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Tracks left between the groups join the nearest, when they are no further from its middle than its own are."""
+    known = [label for label in np.unique(labels) if label != _NONE]
+    if not known:
+        return labels
+    middles = np.array([points[labels == label].mean(axis=0) for label in known])
+    reach = np.array(
+        [
+            np.quantile(np.linalg.norm(points[labels == label] - middle, axis=1), 0.9)
+            for label, middle in zip(known, middles, strict=True)
+        ]
+    )
+    out = labels.copy()
+    for row in np.flatnonzero(labels == _NONE):
+        far = np.linalg.norm(middles - points[row], axis=1) / np.maximum(reach, 1e-6)
+        if far.min() <= 1.35:
+            out[row] = known[int(far.argmin())]
+    return out
+
+
+def _places(rows: np.ndarray, reduced: np.ndarray) -> tuple[np.ndarray, str]:
+    """(tracks, 2), each axis within -1 to 1."""
+    if len(rows) >= FEWEST_FOR_UMAP:
+        flat, drawn_by = _umap(rows), "umap"
+    else:
+        flat, drawn_by = np.zeros((len(rows), 2), np.float32), "pca"
+        flat[:, : min(2, reduced.shape[1])] = reduced[:, :2]
+    flat = flat - (flat.max(axis=0) + flat.min(axis=0)) / 2
+    return flat / max(1e-6, float(np.abs(flat).max())), drawn_by
+
+
+def _umap(rows: np.ndarray) -> np.ndarray:
+    import warnings
+
+    from umap import UMAP
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that a fixed seed means one thread, which is what is wanted
+        drawing: Any = UMAP(
+            n_neighbors=min(15, len(rows) - 1), min_dist=0.25, metric="cosine", random_state=_SEED, n_jobs=1
+        )
+        return np.asarray(drawing.fit_transform(rows), np.float32)
+
+
+# ------------------------------------------------------------------------------------------------------ names
+
+
+def _clusters(
+    tracks: Sequence[Track], points: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, tuple[Cluster, ...]]:
+    """The clusters, largest first, and the labels in that numbering."""
+    sizes = Counter(int(label) for label in labels if label != _NONE)
+    ranked = [label for label, _ in sorted(sizes.items(), key=lambda pair: (-pair[1], pair[0]))]
+    renumbered = np.full_like(labels, _NONE)
+    clusters: list[Cluster] = []
+    taken: Counter[str] = Counter()
+    for number, label in enumerate(ranked):
+        rows = np.flatnonzero(labels == label)
+        renumbered[rows] = number
+        middle = points[rows].mean(axis=0)
+        typical = rows[np.argsort(np.linalg.norm(points[rows] - middle, axis=1), kind="stable")]
+        clusters.append(_described(number, [tracks[row] for row in typical], tracks, taken))
+    return renumbered, tuple(clusters)
+
+
+def _described(number: int, inside: list[Track], everything: Sequence[Track], taken: Counter[str]) -> Cluster:
+    genres = _more_often([one.genre for one in inside if one.genre], [one.genre for one in everything if one.genre])
+    moods = _more_often([m for one in inside for m in one.moods], [m for one in everything for m in one.moods])
+    differing = _further_off(inside, everything)
+    because = [_share_sentence(inside, everything, genres[0])] if genres else []
+    because += [sentence for _, _, sentence in differing[:3]]
+    words = [differing[0][1]] if differing else []
+    words += [genres[0].replace("_", " ")] if genres else [moods[0].replace("_", " ")] if moods else []
+    name = " ".join(words) or "Mixed"
+    tempos = [one.features.tempo_bpm for one in inside if one.features]
+    taken[name] += 1
+    if taken[name] > 1 and tempos:
+        name = f"{name}, {median(tempos):.0f} bpm"
+    energies = [one.features.energy for one in inside if one.features]
+    return Cluster(
+        number=number,
+        name=name[:1].upper() + name[1:],
+        because=tuple(because),
+        tracks=tuple(one.id for one in inside),
+        tempo_bpm=median(tempos) if tempos else None,
+        energy=median(energies) if energies else None,
+        genres=tuple(genres[:3]),
+        moods=tuple(moods[:3]),
+    )
+
+
+def _more_often(inside: list[str], everything: list[str]) -> list[str]:
+    """What is frequent here and more so than elsewhere: by share here times how many times the usual share that is."""
+    if not inside:
+        return []
+    here, there = Counter(inside), Counter(everything)
+    scores = {}
+    for name, count in here.items():
+        share, usual = count / len(inside), there[name] / len(everything)
+        if share >= 0.2:
+            scores[name] = share * np.log2(1 + share / usual)
+    return sorted(scores, key=lambda name: (-scores[name], name))
+
+
+def _share_sentence(inside: list[Track], everything: Sequence[Track], genre: str) -> str:
+    here = sum(one.genre == genre for one in inside) / len(inside)
+    there = sum(one.genre == genre for one in everything) / len(everything)
+    return f"{here:.0%} are {genre.replace('_', ' ')}, against {there:.0%} of the library."
+
+
+def _further_off(inside: list[Track], everything: Sequence[Track]) -> list[tuple[float, str, str]]:
+    """The measures whose middle here lies furthest from the library's: (how far, the word, the sentence)."""
+    found = []
+    for measure, lower, higher, unit in _MEASURES:
+        here = [float(getattr(one.features, measure)) for one in inside if one.features]
+        there = [float(getattr(one.features, measure)) for one in everything if one.features]
+        if len(here) < 3 or (spread := float(np.std(there))) < 1e-9:
+            continue
+        far = (median(here) - median(there)) / spread
+        if abs(far) >= _FAR:
+            word = higher if far > 0 else lower
+            said = f"{unit.format(median(here))} in the middle, against {unit.format(median(there))} of the library."
+            found.append((abs(far), word, said[:1].upper() + said[1:]))
+    return sorted(found, reverse=True)
