@@ -16,12 +16,13 @@ from pydantic import BaseModel, ConfigDict
 from agents import knowledge
 from agents.lexicon import lowered
 from agents.reading_brief import read_brief
-from agents.types import Brief, BriefError
+from agents.types import Brief, BriefError, Decided, SongPlan
 from agents.wishes import Wishes
 
 Kind = Literal["genre", "mood", "instrument", "sound", "tempo", "key"]
 MAX_ADDITIONS = 10
 PHRASE_CHARACTERS = 40
+PROMPT_CHARACTERS = 4_000
 _PHRASE = re.compile(rf"[^\W\d_][\w '’&/+-]{{2,{PHRASE_CHARACTERS - 1}}}")
 
 
@@ -84,6 +85,25 @@ def with_ideas(brief: Brief, wishes: Wishes, ideas: Sequence[Idea], *, most: int
         if _keeps(brief, wishes, longer.after, idea):
             kept.append(idea.model_copy(update={"words": words}))
     return joined(brief.words, kept)
+
+
+def enriched(plan: SongPlan, richer: Enhanced, *, by: str) -> SongPlan:
+    """The plan with the sounds and moods that were added to its words in every prompt; all else stays as it is.
+
+    The user's words stay first and whole. Instruments, tempo and key are the plan's own to decide.
+    """
+    words = ", ".join(one.words for one in richer.added if one.kind in ("sound", "mood"))
+    if not words:
+        return plan
+
+    def with_words(prompt: Decided[str]) -> Decided[str]:
+        text = f"{prompt.value}, {words}" if prompt.value else words
+        if len(text) > PROMPT_CHARACTERS:
+            return prompt
+        return Decided(value=text, by="inferred", why=f"your words, what the plan adds, and {by}’s ideas")
+
+    sections = [one.model_copy(update={"prompt": with_words(one.prompt)}) for one in plan.sections]
+    return plan.model_copy(update={"prompt": with_words(plan.prompt), "sections": sections})
 
 
 def tidy(phrase: str) -> str:

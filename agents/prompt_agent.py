@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents import knowledge
 from agents.answers import Answer, as_data, by_rules
-from agents.enhancing import Enhanced, Idea, named, with_ideas
+from agents.enhancing import PROMPT_CHARACTERS, Enhanced, Idea, named, with_ideas
 from agents.harmony import Key, Meter
 from agents.knowledge import Genre
 from agents.language_model import LanguageModel
@@ -27,8 +27,6 @@ from agents.style_agent import StyleCard
 from agents.taste import Taste
 from agents.types import Brief
 from agents.wishes import Wishes
-
-PROMPT_CHARACTERS = 4_000
 
 
 def describe(

@@ -14,11 +14,12 @@ from agents import knowledge, outline
 from agents.answers import Answer, by_rules
 from agents.arranging import cast_song, voices_by_section
 from agents.chord_charts import chart_sections, choose_key
+from agents.enhancing import PROMPT_CHARACTERS
 from agents.knowledge import Genre
 from agents.language_model import LanguageModel
 from agents.layout import Part, fit_length, lay_out
 from agents.outline import Proposal
-from agents.prompt_agent import PROMPT_CHARACTERS, describe
+from agents.prompt_agent import describe
 from agents.reading_brief import read_brief
 from agents.titles import title_for
 from agents.types import Brief, Decided, Section, SongPlan

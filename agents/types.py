@@ -111,7 +111,8 @@ class SongPlan(BaseModel):
     seconds: the take's whole length. The sections fill it in whole bars; what is left over (less than a bar) is the
     last chord ringing out. genre and groove: identifiers out of agents/knowledge. notes: sentences about what was
     settled or could not be done, for the user to read. register_semitones: how far the tunes and chords lie above or
-    below where they usually do. shaped_by: the references that the plan was made after.
+    below where they usually do. shaped_by: the references that the plan was made after. planned_by: "built-in rules" or
+    the language models that planned it, "" when nobody noted it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -133,6 +134,7 @@ class SongPlan(BaseModel):
     notes: list[str] = []
     register_semitones: Annotated[int, Field(ge=-MAX_REGISTER_SEMITONES, le=MAX_REGISTER_SEMITONES)] = 0
     shaped_by: list[ShapedBy] = []
+    planned_by: str = ""
 
     @model_validator(mode="after")
     def _sections_fit_the_length(self) -> SongPlan:

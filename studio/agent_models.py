@@ -10,7 +10,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, get_args
 from agents.answers import AGENTS, NO_MODEL, Agent, Answer
 from agents.conversation import OnToken
 from agents.language_model import LanguageModel, LanguageModels
+from studio.downloads import Downloads
 from studio.file_models import FileModels, missing_sentence
 from studio.hub import ModelError
 
@@ -92,6 +93,11 @@ class AgentModels:
             self._write(chosen)
         return chosen
 
+    def choose_rules(self) -> None:
+        """Let every agent answer by its rules."""
+        with self._lock:
+            self._write(dict.fromkeys(AGENTS, ""))
+
     def language_model(
         self,
         agent: Agent,
@@ -125,33 +131,45 @@ class AgentModels:
 
     def self_test(self, *, cancelled: Callable[[], bool] = lambda: False) -> list[SelfTest]:
         """One prompt per agent, each by its own model; seconds include loading. Raises AnswerStopped when stopped."""
-        results = []
+        return list(self.self_tests(cancelled=cancelled))
+
+    def self_tests(
+        self, *, cancelled: Callable[[], bool] = lambda: False, on_token: OnToken = lambda text: None
+    ) -> Iterator[SelfTest]:
+        """`self_test`, each result as soon as it is there."""
         for agent, request in sample_requests().items():
-            model = self.language_model(agent, cancelled=cancelled)
+            model = self.language_model(agent, cancelled=cancelled, on_token=on_token)
             if model is None:
-                results.append(SelfTest(agent, "", False, 0.0, 0, self.why_not(agent)))
+                yield SelfTest(agent, "", False, 0.0, 0, self.why_not(agent))
                 continue
             started = time.monotonic()
             answer = request(model)
             valid = answer.tier == "full"
             sentence = f"Answered in {answer.seconds:.1f} s{', at the second attempt' if answer.repaired else ''}."
-            results.append(
-                SelfTest(
-                    agent,
-                    answer.model,
-                    valid,
-                    time.monotonic() - started,
-                    answer.tokens,
-                    sentence if valid else answer.why_fallback,
-                )
-            )
-        return results
+            yield SelfTest(
+                agent, answer.model, valid, time.monotonic() - started, answer.tokens,
+                sentence if valid else answer.why_fallback,
+            )  # fmt: skip
 
     def _write(self, chosen: Mapping[Agent, str]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         draft.write_text(json.dumps(dict(chosen), indent=1), encoding="utf-8")
         draft.replace(self._path)
+
+
+def missing_voice(files: FileModels, model_id: str, downloads: Downloads, may_download: bool) -> dict[str, Any]:
+    """Whether a speech model is here, why not, and how far its download is, as JSON-able values."""
+    status = files.status(model_id)
+    download = downloads.views().get(model_id)
+    running = download is not None and download.state == "running"
+    return {
+        "model": model_id, "label": status.card.label, "ready": status.state == "present",
+        "sentence": "" if status.state == "present" else missing_sentence(status),
+        "may_download": may_download, "running": running,
+        "fraction": download.done_bytes / download.total_bytes if download and download.total_bytes else 0.0,
+        "error": download.error if download else "",
+    }  # fmt: skip
 
 
 def recommended_for(memory_gb: float) -> int:

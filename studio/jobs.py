@@ -67,13 +67,14 @@ class Jobs:
         history: History,
         log_path: Path | None = None,
         edit: EditSound | None = None,
+        kept: Callable[[str], None] = lambda take_id: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._maker = Maker(
             generate=generate, plan_from_brief=plan_from_brief, capabilities=capabilities, store=store, history=history,
             log_path=log_path, edit=edit,
         )  # fmt: skip
-        self._capabilities, self._history, self._clock = capabilities, history, clock
+        self._capabilities, self._history, self._clock, self._kept = capabilities, history, clock, kept
         self._jobs: dict[str, Job] = {}
         self._queue: deque[Job] = deque()
         self._change = threading.Condition(threading.RLock())
@@ -161,6 +162,12 @@ class Jobs:
         with self._change:
             return self._view(self._find(job_id, owner))
 
+    @property
+    def waits_for_sound(self) -> bool:
+        """Whether a take is on its way whose first sound is still to come."""
+        with self._change:
+            return any(job.state not in FINISHED and job.first_sound_seconds is None for job in self._jobs.values())
+
     def list(self, owner: str | None = None) -> list[JobView]:
         """Every listed job, oldest first."""
         with self._change:
@@ -226,6 +233,8 @@ class Jobs:
                     state = "interrupted"  # the studio stopped it, not the user
                 job.enter(state, error=error)
                 self._tidy()
+            for take_id in filter(None, (job.take_id, *job.other_ids)):
+                self._kept(take_id)
 
     # --------------------------------------------------------------------------------------------- book-keeping
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from agents.types import Brief, SongPlan
+from studio.asking import asked_by
 from studio.engines.base import Cancelled, Capabilities, Edit, EngineError, Listener, Rendering, Sampling
 from studio.engines.edits import VERBS
 from studio.history import History, HistoryError
@@ -75,7 +76,8 @@ class Maker:
     def _plan(self, job: Job) -> SongPlan:
         if job.plan is None:
             job.progress("planning", 0.0)
-            job.plan = self._plan_from_brief(job.request.brief, seed=job.request.sampling.seed)
+            with asked_by(job.owner, about=job.id, cancelled=job.cancelled):
+                job.plan = self._plan_from_brief(job.request.brief, seed=job.request.sampling.seed)
         job.stop_if_asked()
         return job.plan
 

@@ -12,19 +12,20 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Collection
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
 from agents.orchestrator import ENDINGS, Budget, Pass, PassStopped, RefinementState, overrule, refine
-from agents.quality_agent import AskForWords
 from agents.types import Brief, SongPlan, Verdict
+from audio.clip import Clip
 from audio.io import read_clip
 from studio.agent_history import AgentHistory, RefinementRow
+from studio.asking import asked_by
 from studio.engines.base import Cancelled, Engine, Listener, Rendering, Sampling
 from studio.history import History
-from studio.listening import Aesthetics, FitsWords, judge_clip
-from studio.takes import EngineFacts, Take, TakeStore
+from studio.listening import judge_clip
+from studio.takes import EngineFacts, Take, TakeError, TakeStore
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,12 @@ class Players(Protocol):
     ) -> Rendering: ...
 
 
+class Judge(Protocol):
+    """Listens to a clip that was made from a plan."""
+
+    def __call__(self, plan: SongPlan, clip: Clip, *, engine_channels: int | None = None) -> Verdict: ...
+
+
 class RefineRequest(BaseModel):
     """What to make and when to stop. With a plan, the plan is what every pass is held against."""
 
@@ -66,7 +73,8 @@ class RefineRequest(BaseModel):
 class RefinementView(BaseModel):
     """A refinement at one moment. best: the number of the best pass. ended_words: how it stands, for people.
 
-    stage, fraction: of the pass being made. can_resume: it was cut off or stopped and could go on.
+    stage, fraction: of the pass being made. can_resume: it was cut off or stopped and could go on. left: sections the
+    user wants left as they are.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -88,6 +96,7 @@ class RefinementView(BaseModel):
     stage: str = ""
     fraction: float = 0.0
     can_resume: bool = False
+    left: tuple[int, ...] = ()
 
 
 class Refinements:
@@ -100,30 +109,31 @@ class Refinements:
         planner: Callable[..., SongPlan],
         store: TakeStore,
         history: History,
-        word: AskForWords | None = None,
-        worded_by: str = "language model",
-        fits_words: FitsWords | None = None,
-        aesthetics: Aesthetics | None = None,
-        changed: Callable[[str], None] = lambda refinement_id: None,
+        judge: Judge = judge_clip,
+        judged: Callable[[Take, Verdict], object] = lambda take, verdict: None,
     ) -> None:
+        """judge: listens to each pass. judged: told of each pass's take and its verdict."""
         self._pipeline, self._planner, self._store, self._history = pipeline, planner, store, history
         self._agents = AgentHistory(history)
-        self._listening: dict[str, Any] = {
-            "word": word, "worded_by": worded_by, "fits_words": fits_words, "aesthetics": aesthetics,
-        }  # fmt: skip
-        self._changed = changed
+        self._judge, self._judged = judge, judged
+        self.version = 0  # grows with every change, for those who watch
         self._lock = threading.RLock()
         self._working: dict[str, _Work] = {}
 
     # ----------------------------------------------------------------------------------------------- asking
 
-    def start(self, request: RefineRequest, *, owner: str = "") -> RefinementView:
-        """Plan and begin. Raises the agents' and the engines' errors in the user's words."""
+    def start(self, request: RefineRequest, *, owner: str = "", max_active: int | None = None) -> RefinementView:
+        """Plan and begin. Raises the agents' and the engines' errors in the user's words, RefineError past max_active."""
         self._pipeline.engine(request.engine)
+        with self._lock:
+            active = sum(work.owner == owner for work in self._working.values())
+        if max_active is not None and active >= max_active:
+            raise RefineError(f"{active} refinements are already at work for you: wait for one to end, or stop one.")
         began = time.monotonic()
-        plan = request.plan or self._planner(request.brief, seed=request.sampling.seed)
         refinement_id = secrets.token_hex(8)
-        if request.plan is None:
+        with asked_by(owner, about=refinement_id):
+            plan = request.plan or self._planner(request.brief, seed=request.sampling.seed)
+        if request.plan is None and not plan.planned_by:  # else the desk has noted it
             self._agents.note(
                 about=refinement_id, agent="structure", owner=owner, asked=request.brief.model_dump(mode="json"),
                 answered=plan.model_dump(mode="json"), seconds=time.monotonic() - began,
@@ -179,6 +189,12 @@ class Refinements:
         """Refinements, newest first."""
         return [self._view(self._of(row)) for row in self._agents.refinements(owner=owner, limit=limit)]
 
+    def at_work(self, *, owner: str | None = None) -> tuple[dict[str, object], ...]:
+        """Those at work: id, and how far the pass being made is. Cheap, to be asked often."""
+        with self._lock:
+            works = [work for work in self._working.values() if owner is None or work.owner == owner]
+        return tuple({"id": work.id, "stage": work.stage, "fraction": round(work.fraction, 2)} for work in works)
+
     def wait(self, refinement_id: str, *, timeout_seconds: float | None = None) -> RefinementView:
         """The refinement once it rests, or as it is when the time is up."""
         work = self._load(refinement_id, None)
@@ -208,6 +224,10 @@ class Refinements:
             return self._view(work)
 
     def _run(self, work: _Work) -> None:
+        with asked_by(work.owner, about=work.id, cancelled=work.stop_asked.is_set):
+            self._pass_after_pass(work)
+
+    def _pass_after_pass(self, work: _Work) -> None:
         able = self._pipeline.engine(work.request.engine).capabilities
         try:
             refine(
@@ -276,7 +296,11 @@ class Refinements:
     def _listen(self, work: _Work, ref: str, plan: SongPlan, channels: int) -> Verdict:
         began = time.monotonic()
         work.stage, work.fraction = "listening", 0.0
-        verdict = judge_clip(plan, read_clip(self._store.audio_path(ref)), engine_channels=channels, **self._listening)
+        verdict = self._judge(plan, read_clip(self._store.audio_path(ref)), engine_channels=channels)
+        try:
+            self._judged(self._store.read(ref), verdict)
+        except TakeError as trouble:
+            _log.warning("the verdict on take %s could not be kept with it: %s", ref, trouble)
         worded = verdict.worded_by != "rules"
         self._agents.note(
             about=work.id, agent="quality", owner=work.owner, asked={"take": ref},
@@ -286,6 +310,9 @@ class Refinements:
         return verdict
 
     # ------------------------------------------------------------------------------------------ book-keeping
+
+    def _changed(self, refinement_id: str) -> None:
+        self.version += 1
 
     def _keep(self, work: _Work, state: RefinementState) -> None:
         work.state = state
@@ -329,6 +356,7 @@ class Refinements:
             best=best.number if best else None, best_take=best.ref if best else None, ended=ended, ended_words=words,
             error=state.error, spent_seconds=state.spent_seconds, budget=state.budget, stage=work.stage,
             fraction=work.fraction, can_resume=not running and ended in ("", "stopped", "failed"),
+            left=state.left,
         )  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from types import TracebackType
 from typing import Any, Protocol, cast
 
 from agents.types import Brief, SongPlan
+from studio.agent_desk import AgentDesk
+from studio.asking import asked_by
 from studio.downloads import Downloads
 from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
@@ -26,6 +28,7 @@ from studio.library import Library
 from studio.models import Catalogue
 from studio.pipeline import Pipeline
 from studio.refine import Players, Refinements
+from studio.reviews import Reviews
 from studio.settings import Settings
 from studio.sources import open_source, take_id_of
 from studio.takes import TakeError, TakeMissing, TakeStore
@@ -56,7 +59,7 @@ class Engines(Protocol):
 
 
 def plan_from_brief(brief: Brief, *, seed: int) -> SongPlan:
-    """The structure agent, fetched when first needed."""
+    """The structure agent by rules, fetched when first needed."""
     from agents.planner import plan_from_brief as plan
 
     return plan(brief, seed=seed)
@@ -74,7 +77,7 @@ class Studio:
         settings: Settings,
         *,
         engines: Engines | None = None,
-        planner: Callable[..., SongPlan] = plan_from_brief,
+        planner: Callable[..., SongPlan] | None = None,
     ) -> None:
         self.settings = settings
         self.notices: list[str] = []
@@ -95,14 +98,19 @@ class Studio:
             self.installation = Installation(settings.audiocraft_dir)
             self.library = Library(settings)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
-            self.planner = planner
+            self.desk = AgentDesk(settings, self.history)
+            self.reviews = Reviews(
+                store=self.store, history=self.history, desk=self.desk, busy=lambda: self.jobs.waits_for_sound
+            )
+            self.planner = planner or self.desk.plan
             self.jobs = Jobs(
-                generate=self.pipeline.generate, plan_from_brief=planner, capabilities=self.capabilities, store=self.store,
-                history=self.history, log_path=self.log_path, edit=getattr(self.pipeline, "edit", None),
+                generate=self.pipeline.generate, plan_from_brief=self.planner, capabilities=self.capabilities, store=self.store,
+                history=self.history, log_path=self.log_path, edit=getattr(self.pipeline, "edit", None), kept=self.reviews.ask,
             )  # fmt: skip
             self.refinements = Refinements(
-                pipeline=cast(Players, self.pipeline), planner=planner, store=self.store, history=self.history
-            )
+                pipeline=cast(Players, self.pipeline), planner=self.planner, store=self.store, history=self.history,
+                judge=self.desk.judge, judged=self.reviews.keep,
+            )  # fmt: skip
         except (TakeError, HistoryError, OSError) as error:
             self._let_go()
             raise StudioError(f"The studio cannot open {settings.data_dir}. {error}") from error
@@ -114,7 +122,9 @@ class Studio:
         """Stop the running take, keeping its part, and let the folder go."""
         self.downloads.close()
         self.installation.close()
+        self.desk.close()
         self.refinements.close()
+        self.reviews.close()
         if self.jobs.close():
             self.pipeline.unload()
         self.history.close()
@@ -140,9 +150,10 @@ class Studio:
         """What an engine can do. Raises EngineError for one that is not here."""
         return self.pipeline.engine(engine).capabilities
 
-    def plan(self, brief: Brief, *, seed: int = 0) -> SongPlan:
-        """What would be played. Raises the agents' errors, in the user's words."""
-        return self.planner(brief, seed=seed)
+    def plan(self, brief: Brief, *, seed: int = 0, owner: str = "") -> SongPlan:
+        """What would be played. Raises the agents' errors, in the user's words, and Cancelled when stopped."""
+        with asked_by(owner):
+            return self.planner(brief, seed=seed)
 
     def generate(self, request: GenerateRequest, *, owner: str = "") -> JobView:
         """Queue a take; a guest may have only so many under way.

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.types import SongPlan
 from audio.clip import Clip
-from audio.io import encode, flush_to_disk
+from audio.io import encode, flush_to_disk, written_whole
 from audio.peaks import bucket_peaks
 from studio.engines.base import Capabilities, Rendering, Sampling, Tier
 
@@ -171,6 +171,16 @@ class TakeStore:
             _fill_folder(part, take, rendering)
             part.rename(self.takes_dir / take.id)
             flush_to_disk(self.takes_dir)
+        return take
+
+    def retitle(self, take_id: str, title: str) -> Take:
+        """Give a kept take another title. Raises TakeMissing, TakeDamaged or TakeError."""
+        take = self.read(take_id).model_copy(update={"title": title})
+        with (
+            _in_words("The take could not be given its title"),
+            written_whole(self.folder(take_id) / "take.json") as part,
+        ):
+            part.write_bytes(take.model_dump_json(indent=1).encode())
         return take
 
     @contextmanager

@@ -21,7 +21,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 # llama.cpp is compiled on the machine; where that cannot be, what runs on it is left out, and says so.
-_ON_LLAMA = {"test_language_model.py", "test_language_model_agents.py", "test_routing.py"}
+_ON_LLAMA = {"test_language_model.py", "test_language_model_agents.py", "test_routing.py", "test_agent_desk.py"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,11 +16,14 @@ from agents.types import PlanError
 from studio.engines.base import Continue, Edit, EngineError, Repaint, Vary
 from studio.engines.edits import KINDS
 from studio.jobs import JobError
+from studio.refine import RefineError
 from studio.studio import Studio, StudioError
 from studio.takes import TakeError
 from studio.ui.form import fields_of
 from studio.ui.generate_tab import GenerateTab, recent_takes, show_plan
 from studio.ui.history_tab import HistoryTab, history_view
+from studio.ui.refine_panel import refine_take
+from studio.ui.suggest_panel import suggested
 from studio.ui.visitors import Visitor, visitor_of
 
 # The script runs where Gradio has made its event; the page's own modules call window.studioAct.
@@ -45,7 +48,7 @@ def build_actions(studio: Studio, page: Page) -> None:
     verbs = _verbs(studio, page)
     tab = page.generate
     outputs = [
-        page.tabs, tab.recent, *page.history.outputs, *tab.fields.values(), tab.plan, tab.plan_strip, tab.plan_panel,
+        page.tabs, tab.recent, tab.suggest, *page.history.outputs, *tab.fields.values(), tab.plan, tab.plan_strip, tab.plan_panel,
         *tab.plan_fields.values(),
     ]  # fmt: skip
 
@@ -57,7 +60,7 @@ def build_actions(studio: Studio, page: Page) -> None:
             return {tab.recent: gr.skip()}
         try:
             changed = verb(asked, visitor)
-        except (StudioError, TakeError, JobError, EngineError, PlanError) as refusal:
+        except (StudioError, TakeError, JobError, EngineError, PlanError, RefineError) as refusal:
             raise gr.Error(str(refusal), title="That did not work", print_exception=False) from refusal
         if asked["action"] == "bin":
             gr.Info("It waits in the bin; History restores it.", title="Take deleted", duration=4)
@@ -65,6 +68,7 @@ def build_actions(studio: Studio, page: Page) -> None:
         cards, more = history_view(studio, visitor, words=words, shelf=shelf, shown=shown)
         return {
             tab.recent: recent_takes(studio, visitor),
+            tab.suggest: suggested(studio, visitor),
             page.history.takes: cards,
             page.history.more: more,
             **changes,
@@ -88,6 +92,7 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
         "dismiss": lambda asked, visitor: jobs.dismiss(_job(asked), owner=visitor.sees_only),
         "bin": lambda asked, visitor: studio.delete_take(_take(asked), owner=visitor.sees_only),
         "restore": lambda asked, visitor: studio.restore_take(_take(asked), owner=visitor.sees_only),
+        "refine": lambda asked, visitor: refine_take(studio, _take(asked), visitor),
         "edit": lambda asked, visitor: _edit(studio, page, _take(asked), visitor),
         **{kind: lambda asked, visitor: studio.edit(_shaping(asked), owner=visitor.sees_only) for kind in KINDS},
     }

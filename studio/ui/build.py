@@ -10,9 +10,11 @@ from studio.api import register
 from studio.studio import Studio
 from studio.ui import shell
 from studio.ui.actions import Page, build_actions
+from studio.ui.agents_panel import build_agents_panel
 from studio.ui.generate_tab import build_generate_tab, preset_choices, recent_takes
 from studio.ui.history_tab import build_history_tab
 from studio.ui.models_panel import build_models_panel
+from studio.ui.suggest_panel import fill_suggestions
 from studio.ui.visitors import visitor_of
 
 
@@ -24,10 +26,12 @@ def build_page(studio: Studio) -> gr.Blocks:
             with gr.Tab("Generate", id="generate"):
                 generate = build_generate_tab(studio)
                 build_models_panel(studio, blocks, generate.fields["engine"])
+                build_agents_panel(studio, blocks)
             with gr.Tab("History", id="history") as history_item:
                 history = build_history_tab(studio, history_item)
         gr.HTML(shell.DECK)
         build_actions(studio, Page(tabs, generate, history))
+        fill_suggestions(studio, blocks, generate.suggest)
         _keep_form(blocks, generate.fields)
         register(studio)
 

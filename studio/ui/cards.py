@@ -12,6 +12,7 @@ from agents.types import Decided, SongPlan
 from studio.exports import EXPORT_FORMATS
 from studio.takes import Take
 from studio.ui.opinion_buttons import opinion_buttons
+from studio.ui.verdict_view import score_chip
 
 _PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
 _BY = {"asked": "you asked", "inferred": "inferred", "default": "default"}
@@ -34,7 +35,8 @@ def plan_view(plan: SongPlan, *, refusal: str = "") -> str:
         *(_fact(mood, plan.moods) for mood in plan.moods.value),
     ]
     sections = "".join(_section(plan, index) for index in range(len(plan.sections)))
-    listed = "".join(f"<li>{escape(note)}</li>" for note in plan.notes)
+    said = [*plan.notes, *([f"Planned by {plan.planned_by}."] if plan.planned_by else [])]
+    listed = "".join(f"<li>{escape(note)}</li>" for note in said)
     notes = f'<div class="st-note"><ul>{listed}</ul></div>' if listed else ""
     refused = f'<p class="st-note st-error" role="alert">{escape(refusal)}</p>' if refusal else ""
     return (
@@ -87,22 +89,27 @@ def take_cards(
     details: bool = False,
     peaks: Iterable[Sequence[int]] = (),
     votes: Mapping[str, int] | None = None,
+    scores: Mapping[str, float | None] | None = None,
 ) -> str:
     """A list of takes, newest first as given; `empty` is what an empty list says, in the user's words.
 
-    votes: -1 or 1 by take.
+    votes: -1 or 1 by take. scores: each judged take's verdict, None while it is being found.
     """
     if not takes:
         return f'<div class="st-empty">{empty}</div>'
     shapes = list(peaks)
     cards = [
-        _take_card(take, binned, details, shapes[i] if i < len(shapes) else (), (votes or {}).get(take.id, 0))
+        _take_card(
+            take, binned, details, shapes[i] if i < len(shapes) else (), (votes or {}).get(take.id, 0), scores or {}
+        )
         for i, take in enumerate(takes)
     ]
     return f'<div class="st-list">{"".join(cards)}</div>'
 
 
-def _take_card(take: Take, binned: bool, details: bool, peaks: Sequence[int], vote: int) -> str:
+def _take_card(
+    take: Take, binned: bool, details: bool, peaks: Sequence[int], vote: int, scores: Mapping[str, float | None]
+) -> str:
     words = escape(take.plan.brief.words or take.plan.prompt.value)
     title, identity = escape(take.title), escape(take.id, quote=True)
     if binned:
@@ -111,6 +118,7 @@ def _take_card(take: Take, binned: bool, details: bool, peaks: Sequence[int], vo
         acts = (
             _act("Make again", "again", identity)
             + _act("Edit plan", "edit", identity)
+            + _act("Refine", "refine", identity)
             + _export_menu(take)
             + _act("Delete", "bin", identity, "danger")
         )
@@ -123,7 +131,7 @@ def _take_card(take: Take, binned: bool, details: bool, peaks: Sequence[int], vo
     return (
         f'<article class="st-card"{marked}>{play}<h4>{title}</h4>'
         f'<div class="st-acts">{acts}</div><p title="{words}">{words}</p>'
-        f'<div class="st-wide st-badges">{badges}<span class="st-badge">{clock(take.seconds)}</span>'
+        f'<div class="st-wide st-badges">{"" if binned else score_chip(take.id, scores)}{badges}<span class="st-badge">{clock(take.seconds)}</span>'
         f'<span class="st-badge">{take.created_at:%d %b %Y, %H:%M} UTC</span>'
         f"{'' if binned else opinion_buttons(take, vote, may_pick=details)}</div>"
         f"{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
@@ -198,6 +206,7 @@ def _settings(take: Take) -> str:
         "Made in": f"{take.timings.total_seconds:.2f} s",
         "Steered by": _steering(take),
         "Made of": take.parent or "",
+        "Planned by": take.plan.planned_by,
         "Identifier": take.id,
     }
     if take.engine.tier == "full":

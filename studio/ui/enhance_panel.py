@@ -11,10 +11,13 @@ from typing import Any
 
 import gradio as gr
 
+from agents.answers import Answer
 from agents.enhancing import Addition, Enhanced
-from agents.prompt_agent import Context, alternatives
+from agents.prompt_agent import Context
 from agents.taste import taste_of
 from agents.types import BriefError
+from studio.asking import asked_by
+from studio.engines.base import EngineError
 from studio.studio import Studio
 from studio.ui.form import brief_of
 from studio.ui.visitors import Visitor, visitor_of
@@ -33,22 +36,24 @@ def lay_out_enhanced() -> gr.HTML:
 
 def wire_enhance(studio: Studio, button: gr.Button, view: gr.HTML, fields: Mapping[str, Any]) -> None:
     """Let `button` fill `view` with ways to say what stands in `fields`, the Generate tab's."""
-    ways = gr.State([])
+    ways, credited = gr.State([]), gr.State("")
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-    def on_enhance(request: gr.Request, **values: Any) -> tuple[Any, Any]:
+    def on_enhance(request: gr.Request, **values: Any) -> tuple[Any, ...]:
         try:
             brief = brief_of(values)
-            answers = alternatives(
-                brief, context=Context(taste=_taste(studio, visitor_of(request))), seed=len(brief.words)
-            )
-        except BriefError as refusal:
+            visitor = visitor_of(request)
+            with asked_by(visitor.owner):
+                answers = studio.desk.enhance(
+                    brief, context=Context(taste=_taste(studio, visitor)), seed=len(brief.words)
+                )
+        except (BriefError, EngineError) as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
-        credit = answers[0].credit if answers else "built-in rules"
+        credit = credit_of(answers)
         kept = [answer.value.model_dump(mode="json") for answer in answers]
-        return kept, gr.update(value=enhanced_view(answers_of(kept), credit), visible=True)
+        return kept, credit, gr.update(value=enhanced_view(answers_of(kept), credit), visible=True)
 
-    def on_click(kept: list[dict[str, Any]], event: gr.EventData) -> tuple[Any, Any, Any]:
+    def on_click(kept: list[dict[str, Any]], credit: str, event: gr.EventData) -> tuple[Any, Any, Any]:
         asked: dict[str, Any] = event._data or {}
         every = answers_of(kept)
         way = int(asked.get("way") or 0)
@@ -57,10 +62,20 @@ def wire_enhance(studio: Studio, button: gr.Button, view: gr.HTML, fields: Mappi
         if asked.get("verb") == "use":
             return [], gr.update(visible=False), every[way].after
         every[way] = every[way].without(int(asked.get("place") or 0))
-        return [each.model_dump(mode="json") for each in every], enhanced_view(every, "built-in rules"), gr.skip()
+        return [each.model_dump(mode="json") for each in every], enhanced_view(every, credit), gr.skip()
 
-    button.click(on_enhance, inputs_kwargs=dict(fields), outputs=[ways, view], **private)
-    view.click(on_click, ways, [ways, view, fields["words"]], **private)
+    button.click(on_enhance, inputs_kwargs=dict(fields), outputs=[ways, credited, view], **private)
+    view.click(on_click, [ways, credited], [ways, view, fields["words"]], **private)
+
+
+def credit_of(answers: list[Answer[Enhanced]]) -> str:
+    """Who answered, and why not the model where one was asked in vain."""
+    models = [answer for answer in answers if answer.tier == "full"]
+    if models:
+        rules = len(answers) - len(models)
+        return models[0].credit + (f"; {rules} of {len(answers)} by the built-in rules" if rules else "")
+    failed = next((answer.why_fallback for answer in answers if answer.model), "")
+    return f"built-in rules ({failed.rstrip('.')})" if failed else "built-in rules"
 
 
 def answers_of(kept: list[dict[str, Any]]) -> list[Enhanced]:

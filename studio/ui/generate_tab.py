@@ -33,7 +33,9 @@ from studio.ui.form import (
     request_of,
     sampling_of,
 )
+from studio.ui.refine_panel import lay_out_refine, wire_refine
 from studio.ui.steer_panel import build_steer_panel
+from studio.ui.suggest_panel import lay_out_suggestions, wire_suggestions
 from studio.ui.visitors import Visitor, visitor_of
 
 _TONICS = ("C", "C#", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
@@ -59,6 +61,7 @@ class GenerateTab:
     recent: gr.HTML
     preset: gr.Dropdown
     steering: dict[str, Any]
+    suggest: gr.HTML
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -68,7 +71,8 @@ class GenerateTab:
 def recent_takes(studio: Studio, visitor: Visitor) -> str:
     """The newest takes this visitor may see, as cards."""
     page = studio.takes(owner=visitor.sees_only, limit=RECENT)
-    return take_cards([entry.take for entry in page.entries], empty=_FIRST_WORDS)
+    takes = [entry.take for entry in page.entries]
+    return take_cards(takes, empty=_FIRST_WORDS, scores=studio.reviews.scores(take.id for take in takes))
 
 
 def build_generate_tab(studio: Studio) -> GenerateTab:
@@ -78,11 +82,15 @@ def build_generate_tab(studio: Studio) -> GenerateTab:
             fields, steering, buttons = _composer(studio)
         with gr.Column(scale=6, min_width=320):
             plan, plan_strip, plan_panel, plan_parts = _plan_panel()
-            gr.HTML(shell.JOBS)
+            gr.HTML(shell.UNDER_WAY)
             recent = gr.HTML(elem_id="st-recent")
-    tab = GenerateTab(fields, plan_parts, plan, plan_strip, plan_panel, recent, buttons["preset"], steering)
+    tab = GenerateTab(
+        fields, plan_parts, plan, plan_strip, plan_panel, recent, buttons["preset"], steering, buttons["suggest"]
+    )
     _wire(studio, tab, buttons)
     _wire_presets(studio, tab, buttons)
+    wire_refine(studio, buttons, tab.inputs)
+    wire_suggestions(studio, buttons["suggest"], fields["words"])
     return tab
 
 
@@ -97,6 +105,8 @@ def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any], dict[str,
         with gr.Row(elem_classes="st-go"):
             buttons["generate"] = gr.Button("Generate", variant="primary", elem_id="st-generate", scale=1)
             gr.HTML(shell.MICROPHONE, elem_classes="st-small")
+        gr.HTML(shell.VOICE)
+        buttons["suggest"] = lay_out_suggestions()
         with gr.Row(elem_classes="st-fields"):
             fields["seconds"] = gr.Textbox(label="Length", placeholder="30 s", min_width=110, elem_id="st-seconds")
             fields["engine"] = gr.Dropdown(
@@ -110,6 +120,7 @@ def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any], dict[str,
             buttons["enhance"] = gr.Button("Enhance", min_width=90, scale=1, elem_id="st-enhance-words")
             buttons["plan"] = gr.Button("Plan first", min_width=100, scale=1, elem_id="st-plan-first")
         enhanced = lay_out_enhanced()
+        buttons.update(lay_out_refine())
         with gr.Accordion("Advanced", open=False):
             _advanced(fields, buttons)
         steering = build_steer_panel(studio)
@@ -198,10 +209,10 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
         except _REFUSALS as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
 
-    def on_plan(**values: Any) -> dict[Any, Any]:
+    def on_plan(request: gr.Request, **values: Any) -> dict[Any, Any]:
         try:
-            brief = brief_of(values)
-            return show_plan(tab, studio.plan(brief, seed=sampling_of(values).seed))
+            brief, owner = brief_of(values), visitor_of(request).owner
+            return show_plan(tab, studio.plan(brief, seed=sampling_of(values).seed, owner=owner))
         except _REFUSALS as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
 

@@ -68,7 +68,8 @@ def history_view(studio: Studio, visitor: Visitor, *, words: str | None, shelf: 
         if (words or "").strip()
         else _NOTHING[shelf]
     )
-    cards = take_cards(takes, binned=binned, details=True, peaks=peaks, empty=nothing)
+    scores = studio.reviews.scores(take.id for take in takes)
+    cards = take_cards(takes, binned=binned, details=True, peaks=peaks, empty=nothing, scores=scores)
     return cards, gr.update(visible=page.total > shown)
 
 

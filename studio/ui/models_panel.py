@@ -122,29 +122,32 @@ def _card(status: ModelStatus, download: Download | None, may_manage: bool) -> s
     note = f'<p class="st-wide st-error">{escape(problem)}</p>' if problem else ""
     return (
         f'<article class="st-card" style="grid-template-columns:minmax(0,1fr) auto" data-model="{escape(card.id, quote=True)}">'
-        f"<h4>{escape(card.label)}</h4>{_buttons(status, running) if may_manage else '<span></span>'}"
+        f"<h4>{escape(card.label)}</h4>{model_buttons(card.id, is_local=card.is_local, state=status.state, running=running) if may_manage else '<span></span>'}"
         f'<p class="st-wide" style="white-space:normal">{escape(card.description)}</p>'
-        f'<div class="st-wide st-badges">{shown}</div>{_meter(download) if running and download else ""}{note}</article>'
+        f'<div class="st-wide st-badges">{shown}</div>{download_meter(download) if running and download else ""}{note}</article>'
     )
 
 
-def _buttons(status: ModelStatus, running: bool) -> str:
+def model_buttons(model_id: str, *, is_local: bool, state: str, running: bool) -> str:
+    """What can be done with a model: get it, stop that, go on, delete it."""
+
     def button(text: str, verb: str, kind: str = "") -> str:
-        model = escape(status.card.id, quote=True)
+        model = escape(model_id, quote=True)
         return f'<button type="button" class="st-act {kind}" data-verb="{verb}" data-model="{model}">{text}</button>'
 
     buttons = ""
     if running:
         buttons = button("Stop", "stop", "danger")
-    elif status.state == "present" or status.card.is_local:
-        buttons = button("Take off the list" if status.card.is_local else "Delete", "delete", "danger")
+    elif state == "present" or is_local:
+        buttons = button("Take off the list" if is_local else "Delete", "delete", "danger")
     else:
-        buttons = button("Go on" if status.state == "partial" else "Download", "download")
-        buttons += button("Delete", "delete", "danger") if status.state == "partial" else ""
+        buttons = button("Go on" if state == "partial" else "Download", "download")
+        buttons += button("Delete", "delete", "danger") if state == "partial" else ""
     return f'<div class="st-acts" style="grid-row:auto">{buttons}</div>'
 
 
-def _meter(download: Download) -> str:
+def download_meter(download: Download) -> str:
+    """How far a download is."""
     done, total = download.done_bytes, download.total_bytes
     share = f"{100 * done / total:.1f}%" if total else "0%"
     said = f"{done / 1e9:.2f} of {total / 1e9:.2f} GB" if total else "asking what there is to download"

@@ -11,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from studio.exports import ExportError
-from studio.jobs import UnknownJob
+from studio.jobs import JobError, UnknownJob
+from studio.refine import RefineError
 from studio.studio import NotYours
 from studio.takes import TakeError, TakeMissing
 from studio.ui.guard import refusal
@@ -41,7 +42,7 @@ def answered(
             return refusal(401, str(error))
         except (NotFound, NotYours, TakeMissing, UnknownJob):
             return refusal(404, "There is nothing here.")
-        except ExportError as error:
+        except (ExportError, RefineError, JobError) as error:
             return refusal(400, str(error))
         except TakeError as error:
             return refusal(500, str(error))

@@ -27,6 +27,8 @@ from starlette.routing import Route
 from studio.jobs import JobView
 from studio.studio import Studio
 from studio.takes import Take
+from studio.ui.agent_routes import AgentRoutes
+from studio.ui.beside import Beside
 from studio.ui.compare_routes import CompareRoutes
 from studio.ui.guard import refusal, too_many
 from studio.ui.live_wav import HEADERS as WAV_HEADERS
@@ -52,6 +54,7 @@ class StudioRoutes:
         self._studio = studio
         self._listeners = Listeners()
         self._watchers = Listeners(a_visitor=12)
+        self._beside = Beside(studio)
         self.closing = threading.Event()
 
     def routes(self) -> list[Route]:
@@ -65,6 +68,7 @@ class StudioRoutes:
             Route(f"{take}/peaks.json", self.peaks),
             Route(f"{take}/stems/{{name}}.flac", self.stem),
             Route(f"{take}/export", self.export),
+            *AgentRoutes(self._studio).routes(),
             Route("/studio/static/{name}", self.static),
             *CompareRoutes(self._studio).routes(),
             Route("/studio", self.nothing),
@@ -93,8 +97,9 @@ class StudioRoutes:
 
     async def _events(self, visitor: Visitor) -> AsyncIterator[str]:
         version, told, quiet_since = 0, "", monotonic()
+        told_beside = self._beside.nothing
         while not self.closing.is_set():
-            waiting = functools.partial(self._news_since, version, visitor, _ONE_WAIT_SECONDS)
+            waiting = functools.partial(self._news_since, version, visitor, self._beside.wait_seconds(visitor))
             news = await anyio.to_thread.run_sync(waiting, limiter=self._watchers.threads, abandon_on_cancel=True)
             if news["version"] != version:
                 version = news["version"]
@@ -102,6 +107,9 @@ class StudioRoutes:
                     told, quiet_since = jobs, monotonic()
                     yield f'data: {{"version": {version}, "jobs": {jobs}}}\n\n'
                 await asyncio.sleep(_BETWEEN_NEWS_SECONDS)
+            if (beside := self._beside.now(visitor)) != told_beside:
+                told_beside, quiet_since = beside, monotonic()
+                yield f"event: beside\ndata: {json.dumps(beside)}\n\n"
             if monotonic() - quiet_since > HEARTBEAT_SECONDS:
                 quiet_since = monotonic()
                 yield ": heartbeat\n\n"

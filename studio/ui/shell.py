@@ -15,13 +15,22 @@ HEAD = f"""<header class="st-head">{_MARK}
 <svg viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9z"/></svg></button>
 </header>"""
 
-# The microphone waits for the speech model; it says so where it stands.
-MICROPHONE = """<button type="button" class="st-icon st-mic" id="st-mic" disabled
-aria-label="Speak your wish (not there yet: the studio has no speech model so far)"
-title="Speaking a wish needs a speech model, which this version does not have yet. Type it for now.">
+# One button: press, speak, press again (static/voice.js). Its line says how it goes, and offers what is missing.
+MICROPHONE = """<button type="button" class="st-icon st-mic" id="st-mic" aria-pressed="false"
+aria-label="Speak your wish" title="Speak your wish: press, speak, press again">
 <svg viewBox="0 0 24 24"><path d="M12 3a3 3 0 0 1 3 3v6a3 3 0 0 1-6 0V6a3 3 0 0 1 3-3zM5 11a7 7 0 0 0 14 0M12 18v3"/></svg></button>"""
 
-JOBS = '<div class="st-list" id="st-jobs" aria-live="polite"></div>'
+VOICE = """<div class="st-voice st-hidden" id="st-voice" role="status" aria-live="polite">
+<canvas id="st-voice-level" width="240" height="34" aria-hidden="true"></canvas>
+<span id="st-voice-say"></span><span class="st-spring"></span>
+<button type="button" class="st-act st-hidden" id="st-voice-do"></button>
+<button type="button" class="st-act st-hidden" id="st-voice-cancel">Cancel</button></div>"""
+
+# What agents write, the queue, and refinements: static/agents.js, jobs.js and refine.js fill them.
+UNDER_WAY = "".join(
+    f'<div class="st-list" id="{name}" aria-live="polite"></div>'
+    for name in ("st-agents-now", "st-jobs", "st-refining")
+)
 
 DECK = """<section id="st-deck" class="st-empty-deck" aria-label="Player"><div class="st-deck-in">
 <div class="st-transport">

@@ -41,7 +41,7 @@ def press(client: httpx.Client, page: dict[str, Any], elem_id: str, event: dict[
     raise AssertionError("the page did not answer")
 
 
-@pytest.mark.parametrize("verb", ["again", "bin", "restore", "edit", "rerun", "dismiss", "keep"])
+@pytest.mark.parametrize("verb", ["again", "bin", "restore", "edit", "refine", "rerun", "dismiss", "keep"])
 def test_the_pages_buttons_do_nothing_to_another_ones_take(real_page: Served, verb: str) -> None:
     anna, ben = real_page.serving.logins[1:]
     with real_page.browser(anna) as hers, real_page.browser(ben) as his:
@@ -54,6 +54,7 @@ def test_the_pages_buttons_do_nothing_to_another_ones_take(real_page: Served, ve
         assert "nobody elses" not in answer
         assert real_page.studio.entry(take.id, owner="anna").state == "kept"
         assert len(real_page.studio.jobs.list()) == jobs
+        assert not real_page.studio.refinements.list()
         if verb == "bin":
             press(hers, hers.get("/config").json(), "st-bridge", target)
             assert real_page.studio.entry(take.id, owner="anna").state == "binned"
@@ -65,3 +66,20 @@ def test_a_guest_cannot_touch_the_models(real_page: Served, verb: str) -> None:
         answer = press(guest, guest.get("/config").json(), "st-models-list", {"verb": verb, "model": "musicgen-small"})
     assert '"success":false' in answer and "While the studio is shared" in answer
     assert not real_page.studio.downloads.any_running
+
+
+@pytest.mark.parametrize("verb", ["download", "stop", "delete"])
+def test_a_guest_cannot_touch_the_agents_models(real_page: Served, verb: str) -> None:
+    with real_page.browser(real_page.guest) as guest:
+        answer = press(guest, guest.get("/config").json(), "st-agent-models", {"verb": verb, "model": "qwen2-1.5b"})
+    assert '"success":false' in answer and "While the studio is shared" in answer
+    assert not real_page.studio.desk.downloads.any_running
+
+
+@pytest.mark.parametrize("elem_id", ["st-agent-structure", "st-agents-test", "st-agents-test-stop"])
+def test_a_guest_neither_chooses_nor_tests_the_agents_models(real_page: Served, elem_id: str) -> None:
+    before = real_page.studio.desk.models.choices()
+    with real_page.browser(real_page.guest) as guest:
+        answer = press(guest, guest.get("/config").json(), elem_id, {})
+    assert '"success":false' in answer and "While the studio is shared" in answer
+    assert real_page.studio.desk.models.choices() == before

@@ -25,6 +25,7 @@ export class Jobs {
   connect() {
     this.source = new EventSource("studio/events");
     this.source.onmessage = (event) => this.update(JSON.parse(event.data).jobs);
+    this.source.addEventListener("beside", (event) => this.onBeside?.(JSON.parse(event.data)));
     // EventSource reconnects by itself; a closed one (the studio was restarted) is opened anew.
     this.source.onerror = () => {
       if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 2000);

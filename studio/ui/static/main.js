@@ -1,8 +1,12 @@
 // Starts the page's own parts once Gradio has laid it out.
+import { Agents } from "./agents.js";
 import { Deck } from "./deck.js";
 import { Jobs } from "./jobs.js";
 import { listenToKeys } from "./keys.js";
+import { Refining } from "./refine.js";
 import { Shape } from "./shape.js";
+import { listenToScores, showScores } from "./verdict.js";
+import { Voice } from "./voice.js";
 
 const here = (id) => new Promise((found) => {
   const look = () => document.getElementById(id) ?? null;
@@ -51,7 +55,10 @@ await Promise.all(["st-audio", "st-bridge", "st-jobs", "st-keys", "st-generate"]
 const deck = new Deck();
 const jobs = new Jobs(deck, act);
 const shape = new Shape(deck, (what) => { jobs.armed = 1; act(what); });
-window.studio = { deck, jobs, shape };
+const agents = new Agents(), refining = new Refining(deck, act), voice = new Voice();
+window.studio = { deck, jobs, shape, agents, refining, voice };
+jobs.onBeside = (news) => { agents.show(news.writing); refining.follow(news.refining); showScores(news.scores); };
+listenToScores();
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
 document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
 document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));
