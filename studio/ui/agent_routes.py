@@ -118,7 +118,8 @@ class AgentRoutes:
 
         data = await _body(request)
         if data is None:
-            return refusal(413, "The recording is too long: say what you wish for in at most a minute.")
+            sentence = "The recording is too long: say what you wish for in at most a minute."
+            return refusal(413, sentence, {"Connection": "close"})  # the rest is not even taken in
         gone = threading.Event()
         work = asyncio.create_task(in_thread(self._heard, data, MOST_RECORDED_SECONDS, gone))
         try:
