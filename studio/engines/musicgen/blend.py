@@ -56,7 +56,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """What `decode.codes` needs to play several prompts: its conditioning and its `combine`."""
+    """What `decode.codes` needs to play several prompts: its conditioning and its `combine`, linear in the rows."""
 
     conditioning: Conditioning
     combine: Combine

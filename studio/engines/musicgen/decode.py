@@ -40,6 +40,13 @@ class Conditioning:
     def rows(self) -> int:
         return int(self.states.shape[0])
 
+    def repeated(self, times: int) -> Conditioning:
+        """The rows again for each of so many candidates, which all hear the same."""
+        if times == 1:
+            return self
+        mask = None if self.mask is None else self.mask.repeat(times, 1)
+        return Conditioning(self.states.repeat(times, 1, 1), mask)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

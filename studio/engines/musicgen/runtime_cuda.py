@@ -10,10 +10,11 @@ CUDA graphs as in torch's documentation; drawing by the exponential race (the sm
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.engines.base import EngineError
+from studio.engines.musicgen.blend import Blend
 from studio.engines.musicgen.runtime_torch import TorchRuntime
 
 if TYPE_CHECKING:
@@ -30,9 +31,14 @@ class Recorded:
     """A step at each length of the ladder: recorded when it is first needed, replayed ever after."""
 
     def __init__(
-        self, device: torch.device, advance: Callable[[int], None], *, kept: list[torch.Tensor], dice: Any = None
+        self,
+        device: torch.device,
+        advance: Callable[[int], None],
+        *,
+        kept: list[torch.Tensor],
+        dice: Sequence[torch.Generator] = (),
     ) -> None:
-        """advance(length) runs one step that looks at `length` positions; `kept` are the tensors it moves on."""
+        """advance(length) runs one step that looks at `length` positions; `kept` and `dice` are what it moves on."""
         self._device, self._advance, self._kept, self._dice = device, advance, kept, dice
         self._graphs: dict[int, Any] = {}
 
@@ -54,7 +60,7 @@ class Recorded:
         import torch
 
         before = [tensor.clone() for tensor in self._kept]
-        state = None if self._dice is None else self._dice.get_state()
+        states = [die.get_state() for die in self._dice]
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -64,19 +70,23 @@ class Recorded:
                     tensor.copy_(value)
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        if self._dice is not None:
-            graph.register_generator_state(self._dice)
+        for die in self._dice:
+            graph.register_generator_state(die)
         with torch.cuda.graph(graph):
             self._advance(length)
         for tensor, value in zip(self._kept, before, strict=True):
             tensor.copy_(value)
-        if self._dice is not None:
-            self._dice.set_state(state)
+        for die, state in zip(self._dice, states, strict=True):
+            die.set_state(state)
         return graph
 
 
 class GraphRuntime(TorchRuntime):
-    """The runtime with its single steps recorded, for whoever draws on the host: several prompts, candidates, songs."""
+    """The runtime with its single steps recorded, for whoever draws on the host."""
+
+    def drawer(self, *, late: Sequence[int], start_token: int) -> DeviceLoop | None:
+        """What draws on the device itself, without the host; None where there is none to record for."""
+        return DeviceLoop(self, late=late, start_token=start_token) if self._device.type == "cuda" else None
 
     def begin(self, conditioning: Conditioning, *, steps: int) -> None:
         """Forget what was heard and listen to new words; see `Runtime.begin`."""
@@ -110,9 +120,9 @@ class GraphRuntime(TorchRuntime):
 
 
 class DeviceLoop:
-    """Draws one take after another on the runtime's device."""
+    """Draws one window after another on the runtime's device."""
 
-    def __init__(self, runtime: TorchRuntime, *, late: list[int], start_token: int) -> None:
+    def __init__(self, runtime: TorchRuntime, *, late: Sequence[int], start_token: int) -> None:
         """late: each codebook's delay in steps. start_token: the code with which every codebook begins."""
         import torch
 
@@ -130,40 +140,71 @@ class DeviceLoop:
         seed: int = 0,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[torch.Tensor]:
-        """Yield each frame's codes, int64 (codebooks,) on the CPU, a chunk of 25 at a time.
+        """Yield each frame's codes, int64 (codebooks,) on the CPU, of a take that begins from nothing.
 
-        Row 0 of the conditioning is what is wanted, row 1, if any, what guidance leaves. `cancelled` is asked once a
-        chunk. The same seed gives the same codes on the same device, which are not those of another device's.
+        Row 0 of the conditioning is what is wanted, row 1, if any, what guidance leaves.
         """
         import torch
 
-        steps, done, given = frames + self._most, 0, 0
+        def guided(logits: torch.Tensor, step: int) -> torch.Tensor:
+            return logits[0] if len(logits) == 1 else logits[1] + (logits[0] - logits[1]) * choice.guidance
+
+        nothing = torch.full((1, len(self._late), frames + self._most + 1), self._start)
+        dice = [torch.Generator().manual_seed(seed)]
+        drawn = self.draw(Blend(conditioning, guided), nothing, known=0, choice=choice, dice=dice, cancelled=cancelled)
+        for frame in drawn:
+            yield frame[0]
+
+    def draw(
+        self,
+        heard: Blend,
+        grid: torch.Tensor,
+        *,
+        known: int,
+        choice: Choice,
+        dice: Sequence[torch.Generator],
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[torch.Tensor]:
+        """Yield the frames after the first `known`, int64 (candidates, codebooks) on the CPU, a chunk of 25 at a time.
+
+        grid: the window's delayed columns (candidates, codebooks, columns), those of the known frames filled in. dice:
+        one for each candidate; they seed the device's own. `cancelled` is asked once a chunk. The same dice give the
+        same codes on the same device, which are not those of another device's.
+        """
+        import torch
+
+        steps, done, given = grid.shape[-1] - 1, known, known
         with torch.inference_mode():
-            self._begin(conditioning, steps=steps, frames=frames, seed=seed, choice=choice)
+            self._begin(heard, grid, known=known, choice=choice, dice=dice)
             while done < steps and not cancelled():
-                until = min(steps, done + FRAMES_A_CHUNK + (self._most if not done else 0))
+                until = min(steps, done + FRAMES_A_CHUNK + (self._most if done == known else 0))
                 for step in range(done, until):
                     self._recorded.take(self._before + step + 1, room=self._runtime.room)
                 done = until
                 ready = done - self._most
                 yield from self._complete(given, ready)
-                given = ready
+                given = max(given, ready)
 
-    def _begin(self, conditioning: Conditioning, *, steps: int, frames: int, seed: int, choice: Choice) -> None:
+    def _begin(
+        self, heard: Blend, grid: torch.Tensor, *, known: int, choice: Choice, dice: Sequence[torch.Generator]
+    ) -> None:
         import torch
 
-        runtime = self._runtime
-        runtime.begin(conditioning, steps=steps)
-        # What a graph reads and writes must stay where it is: all of it is made here, once a take.
-        self._grid = torch.full((len(self._late), steps + 1), self._start, device=self._device)
-        self._step = torch.zeros(1, dtype=torch.long, device=self._device)
+        runtime, steps = self._runtime, grid.shape[-1] - 1
+        self._rows, self._known, self._choice = heard.conditioning.rows, known, choice
+        runtime.begin(heard.conditioning.repeated(len(grid)), steps=steps)
+        # What a graph reads and writes must stay where it is: all of it is made here, once a window.
+        self._grid = grid.to(self._device, copy=True)
+        self._step = torch.full((1,), known, dtype=torch.long, device=self._device)
         self._is_finite = torch.ones((), dtype=torch.bool, device=self._device)
-        self._frames = frames
-        self._dice = torch.Generator(self._device).manual_seed(seed)
-        self._choice = choice
+        self._shares = shares_of(heard, steps=steps, codebooks=len(self._late)).to(self._device)
+        seeds = [int(torch.randint(2**62, (1,), generator=die)) for die in dice]
+        self._dice = [torch.Generator(self._device).manual_seed(seed) for seed in seeds]
         kept = [self._grid, self._step, self._is_finite]
         self._recorded = Recorded(self._device, self._advance, kept=kept, dice=self._dice)
         self._before = runtime.hear_prefix()
+        if known:
+            runtime.feed(self._grid[..., :known].repeat_interleave(self._rows, dim=0))
         self._look = torch.arange(runtime.room, device=self._device)
 
     def _advance(self, length: int) -> None:
@@ -172,14 +213,17 @@ class DeviceLoop:
 
         places = self._before + self._step
         mask = (self._look[:length] <= places)[None]
-        logits = self._runtime.step_at(self._grid.index_select(1, self._step), places, length, mask)
-        if logits.shape[0] == 2:
-            logits = logits[1:] + (logits[:1] - logits[1:]) * self._choice.guidance
+        column = self._grid.index_select(2, self._step).repeat_interleave(self._rows, dim=0)
+        logits = self._runtime.step_at(column, places, length, mask).unflatten(0, (-1, self._rows))
         self._is_finite &= torch.isfinite(logits).all()
-        drawn = race(logits[0], self._choice, self._dice)
-        column = self._step + 1
-        fits = (column > self._late) & (column <= self._frames + self._late)
-        self._grid.index_copy_(1, column, torch.where(fits, drawn, self._start)[:, None])
+        mixed = (logits * self._shares.index_select(0, self._step)[..., None]).sum(dim=1)
+        drawn = torch.stack([race(each, self._choice, die) for each, die in zip(mixed, self._dice, strict=True)])
+        following = self._step + 1
+        fits = (following > self._known + self._late) & (
+            following <= self._grid.shape[-1] - 1 - self._most + self._late
+        )
+        there = self._grid.index_select(2, following)[..., 0]
+        self._grid.index_copy_(2, following, torch.where(fits, drawn, there)[..., None])
         self._step += 1
 
     def _complete(self, given: int, ready: int) -> Iterator[torch.Tensor]:
@@ -189,12 +233,24 @@ class DeviceLoop:
         if ready <= given:
             return
         columns = torch.arange(given, ready, device=self._device) + 1 + self._late[:, None]
-        made = self._grid.gather(1, columns).cpu()
+        made = self._grid.gather(2, columns.expand(len(self._grid), -1, -1)).cpu()
         if not bool(self._is_finite):
             raise EngineError(
                 "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower guidance."
             )
-        yield from made.T.clone()
+        yield from made.permute(2, 0, 1).clone()
+
+
+def shares_of(heard: Blend, *, steps: int, codebooks: int) -> torch.Tensor:
+    """How much each row counts at each step: float32 (steps, rows, codebooks), which is all that a blend does.
+
+    A blend is linear in its rows; asked for a one in one row and zeros in the others, it says that row's share.
+    """
+    import torch
+
+    rows = heard.conditioning.rows
+    ones = torch.eye(rows)[:, None].expand(rows, codebooks, rows)
+    return torch.stack([heard.combine(ones, step) for step in range(steps)]).transpose(1, 2)
 
 
 def race(logits: torch.Tensor, choice: Choice, dice: torch.Generator) -> torch.Tensor:

@@ -43,6 +43,8 @@ class Voice:
         self.runtime = runtime or ModelRuntime(model)
         self.late = decode.delays(model)
         self.start_token = decode.start_token(model)
+        drawer = getattr(self.runtime, "drawer", None)
+        self.loop = None if drawer is None else drawer(late=self.late, start_token=self.start_token)
 
     @property
     def codebooks(self) -> int:
@@ -62,10 +64,15 @@ class Voice:
 
         given: codes (candidates, codebooks, frames given), maybe of no frames. frames: the window's whole length,
         the given ones too. dice: one for each candidate, so that a candidate does not depend on its neighbours.
-        `cancelled` is asked before every step; the loop then ends, and what was yielded stands.
+        `cancelled` is asked before every step; the loop then ends, and what was yielded stands. A card draws by itself
+        and is asked once a chunk.
         """
         import torch
 
+        if self.loop is not None:
+            grid = self._delayed(given, frames=frames)
+            yield from self.loop.draw(heard, grid, known=given.shape[-1], choice=choice, dice=dice, cancelled=cancelled)
+            return
         late, most, known = torch.tensor(self.late), max(self.late), given.shape[-1]
         places, grid = torch.arange(len(late)), self._delayed(given, frames=frames)
         fed = 0
@@ -119,12 +126,7 @@ class Voice:
         return grid
 
     def _begin(self, heard: Blend, *, candidates: int, steps: int) -> None:
-        """Every candidate hears the same words: the rows again for each."""
-        states, mask = heard.conditioning.states, heard.conditioning.mask
-        if candidates > 1:
-            states = states.repeat(candidates, 1, 1)
-            mask = None if mask is None else mask.repeat(candidates, 1)
-        self.runtime.begin(decode.Conditioning(states, mask), steps=steps)
+        self.runtime.begin(heard.conditioning.repeated(candidates), steps=steps)
 
     def _feed(self, heard: Blend, columns: torch.Tensor, *, told: int = 1) -> torch.Tensor:
         """Logits (candidates, rows, told, codebooks, codes) after columns (candidates, codebooks, columns)."""

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from studio.engines.base import EngineError
+from studio.engines.base import EngineError, Repaint, Sampling, Source
 from studio.engines.musicgen import decode
-from studio.engines.musicgen.blend import Blend
+from studio.engines.musicgen import runtime as runtimes
+from studio.engines.musicgen.blend import Blend, Prompt, listen, morph
 from studio.engines.musicgen.decode import Choice, Conditioning
 from studio.engines.musicgen.runtime import bits_for, open_runtime
 from studio.engines.musicgen.runtime_cuda import DeviceLoop, GraphRuntime, race
 from studio.engines.musicgen.runtime_torch import TorchRuntime
 from studio.engines.musicgen.window import ModelRuntime, Voice
+from tests.engines.musicgen.test_engine import Audience, _engine
+from tests.tiny_plans import make_plan
 
 PROMPTS = ["sad piano waltz", "dark techno with a driving kick, 130 bpm, hypnotic and deep"]
 FRAMES = 70
@@ -183,6 +186,52 @@ def test_drawing_on_the_device_is_decided_by_the_seed_and_stops_when_told(load_t
     asked = iter(range(100))
     part = looped(loaded, conditioning, Choice(), seed=1, cancelled=lambda: next(asked) >= 2)
     assert part.shape[1] == 50 and torch.equal(part, first[:, :50])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_device_draws_what_the_host_draws_after_given_codes_for_candidates_and_blends(
+    load_tiny: Callable[[str], Any], kind: str
+) -> None:
+    """Greedy choices, so that dice do not matter: a morph and an unwanted prompt, two candidates with pasts of their own."""
+    loaded = load_tiny(kind)
+    prompts = [*morph(PROMPTS[0], PROMPTS[1], start_frame=25, end_frame=40), Prompt("noisy vocals", -0.5)]
+    heard = listen(
+        loaded.model,
+        prompts,
+        lambda words: tuple(loaded.tokenizer([words], return_tensors="pt").values()),
+        guidance=2.5,
+    )
+    voice = Voice(loaded.model, GraphRuntime(loaded.model))
+    assert voice.loop is None, "on the processor the host draws"
+    given = torch.randint(0, 512, (2, voice.codebooks, 20), generator=torch.Generator().manual_seed(2))
+    drawn = []
+    for loop in (None, DeviceLoop(GraphRuntime(loaded.model), late=voice.late, start_token=voice.start_token)):
+        voice.loop, dice = loop, [torch.Generator(), torch.Generator()]
+        frames = voice.draw(heard, given, frames=FRAMES, choice=greedy(2.5), dice=dice)
+        drawn.append(torch.stack(list(frames), dim=-1))
+    assert drawn[0].shape == (2, voice.codebooks, FRAMES - 20) and not torch.equal(drawn[0][0], drawn[0][1])
+    assert torch.equal(*drawn)
+
+
+def test_a_song_and_its_edits_are_drawn_on_the_device(
+    checkpoint_folder: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine as it works on a card, its graphs unrecorded."""
+    monkeypatch.setattr(GraphRuntime, "drawer", lambda self, **how: DeviceLoop(self, **how))
+    monkeypatch.setattr(runtimes, "open_runtime", lambda loaded, **how: runtimes.Opened(GraphRuntime(loaded.model)))
+    engine = _engine(checkpoint_folder("mono"), precision="fp32")
+    first, again = (engine.generate(make_plan(seconds=34.0), Sampling(seed=3), Audience()) for _ in range(2))
+    assert first.complete and first.clip.seconds == 34.0 and np.array_equal(first.tokens, again.tokens)
+    several = engine.generate(make_plan(seconds=1.0), Sampling(seed=3, candidates=3), Audience())
+    assert len({each.tokens.tobytes() for each in (several, *several.others) if each.tokens is not None}) == 3
+    source = Source(clip=first.clip, tokens=first.tokens, identity=first.identity | {"engine": "musicgen"})
+    edit = Repaint(source="t", start_seconds=8.0, end_seconds=9.0, candidates=2)
+    painted = engine.edit(edit, source, make_plan(seconds=34.0), Sampling(seed=4), Audience())
+    outside = np.r_[0:400, 450:1_700]
+    assert np.array_equal(painted.tokens[:, outside], first.tokens[:, outside])
+    assert not np.array_equal(painted.tokens, first.tokens)
+    part = engine.generate(make_plan(seconds=4.0), Sampling(seed=3), Audience(stop_at_question=4))
+    assert not part.complete and part.tokens.shape[1] % 25 == 0 and part.clip.frames == part.tokens.shape[1] * 640
 
 
 @pytest.mark.parametrize(
