@@ -51,17 +51,21 @@ def block_energies(clip: Clip, *, block_seconds: float = 0.4, hop_seconds: float
 
 
 def hop_energies(clip: Clip, *, hop_frames: int) -> np.ndarray:
-    """K-weighted mean square of each `hop_frames`, channels summed; the last may be shorter: float64."""
+    """K-weighted mean square of each `hop_frames`, channels summed; the last may be shorter: float64.
+
+    Five channels are L, R, C, Ls, Rs and six have the LFE after C, as BS.1770-4 weighs them; others count alike.
+    """
     out = []
+    weights = _channel_weights(clip.channels)
     left_over = np.zeros((clip.channels, 0))
     for weighted in _k_weighted(clip):
         piece = np.concatenate([left_over, weighted], axis=1) if left_over.shape[1] else weighted
         whole = piece.shape[1] // hop_frames * hop_frames
         squares = piece[:, :whole].reshape(clip.channels, -1, hop_frames)
-        out.append(np.einsum("chf,chf->h", squares, squares) / hop_frames)
+        out.append(np.einsum("c,chf,chf->h", weights, squares, squares) / hop_frames)
         left_over = piece[:, whole:]
     if left_over.shape[1]:
-        out.append(np.array([float((left_over**2).mean(axis=1).sum())]))
+        out.append(np.array([float((left_over**2).mean(axis=1) @ weights)]))
     return np.concatenate(out) if out else np.zeros(0)
 
 
@@ -161,6 +165,11 @@ def quick_loudness_lufs(samples: np.ndarray, *, sample_rate_hz: int) -> float:
     power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
     weight = _k_curve(frames, sample_rate_hz)
     return _lufs(float(2 * (power * weight).sum() / frames**2))
+
+
+def _channel_weights(channels: int) -> np.ndarray:
+    surround = {5: (1, 1, 1, 1.41, 1.41), 6: (1, 1, 1, 0, 1.41, 1.41)}
+    return np.array(surround.get(channels, (1,) * channels), np.float64)
 
 
 def _energy(lufs: float) -> float:

@@ -55,7 +55,7 @@ def usable(clip: Clip) -> Clip:
 
 
 def at_rate(clip: Clip, sample_rate_hz: int) -> Clip:
-    """The clip at another rate, round(frames · ratio) long: band-limited polyphase resampling."""
+    """The clip at another rate, round(frames · ratio) long: band-limited, by libsoxr."""
     if clip.sample_rate_hz == sample_rate_hz or clip.frames == 0:
         return clip
     return Clip(resampled(clip.samples, clip.sample_rate_hz, sample_rate_hz), sample_rate_hz)
@@ -63,14 +63,9 @@ def at_rate(clip: Clip, sample_rate_hz: int) -> Clip:
 
 def resampled(samples: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
     """(channels, frames) at another rate, float32; the number of frames is rounded, and at least one."""
-    from math import gcd
+    import soxr
 
-    from scipy.signal import resample_poly
-
-    common = gcd(from_hz, to_hz)
     frames = max(1, round(samples.shape[1] * to_hz / from_hz))
-    made = np.stack([resample_poly(row, to_hz // common, from_hz // common) for row in samples])
-    missing = frames - made.shape[1]
-    if missing > 0:
-        made = np.pad(made, ((0, 0), (0, missing)))
+    made = soxr.resample(np.ascontiguousarray(samples.T), from_hz, to_hz, quality="HQ").T
+    made = np.pad(made, ((0, 0), (0, max(0, frames - made.shape[1]))))
     return np.ascontiguousarray(made[:, :frames], np.float32)
