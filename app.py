@@ -15,6 +15,7 @@ from studio.settings import VERSION, Settings
 def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """The command line; what is not given there comes from the environment, then from Settings' defaults."""
     from studio.cli import add_make_arguments
+    from studio.cli_agents import add_agent_commands
     from studio.cli_edits import add_edit_commands
 
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -38,6 +39,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     make = commands.add_parser("make", parents=[shared], help="make a take without the page")
     add_make_arguments(make)
     add_edit_commands(commands, shared)
+    add_agent_commands(commands, shared)
     install = commands.add_parser("install", parents=[shared], help="install an optional engine in a place of its own")
     install.add_argument("what", choices=["audiocraft"])
     return parser.parse_args(arguments)
@@ -61,6 +63,10 @@ def main(arguments: list[str] | None = None) -> int:
         from studio.cli_edits import edit_command
 
         return edit_command(parsed, settings)
+    if parsed.command in ("enhance", "judge", "refine", "hear", "agents"):
+        from studio.cli_agents import agent_command
+
+        return agent_command(parsed, settings)
     if parsed.command == "install":
         from studio.installing import install_command
 

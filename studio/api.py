@@ -24,13 +24,14 @@ from studio.jobs import GenerateRequest, JobView
 from studio.pipeline import EngineOption
 from studio.studio import Studio
 from studio.takes import Take
+from studio.ui.agent_functions import AGENTS_PUBLIC, AgentFunctions
 from studio.ui.edit_functions import EDITS, EditFunctions
 from studio.ui.refusals import Refusal, in_one_sentence
 from studio.ui.visitors import visitor_of
 
 __all__ = ["PUBLIC", "Functions", "Refusal", "register"]
 
-PUBLIC = ("plan", "generate", *EDITS, "status", "cancel", "list_takes", "export", "engines")
+PUBLIC = ("plan", "generate", *EDITS, *AGENTS_PUBLIC, "status", "cancel", "list_takes", "export", "engines")
 MAX_WAIT_SECONDS = 600.0
 _LOOK_EVERY_SECONDS = 0.1
 _MAX_LISTED = 100
@@ -43,7 +44,7 @@ def register(studio: Studio) -> None:
         gr.api(getattr(functions, name), api_name=name, queue=False, concurrency_limit=None)
 
 
-class Functions(EditFunctions):
+class Functions(EditFunctions, AgentFunctions):
     """The public functions over one studio."""
 
     def __init__(self, studio: Studio) -> None:
@@ -77,9 +78,8 @@ class Functions(EditFunctions):
         Returns:
             The song plan, each value with who decided it (asked, inferred or default).
         """
-        visitor_of(request)
         brief = _brief(words, seconds, tempo_bpm, key, meter, negative_words)
-        return self._studio.plan(brief, seed=seed).model_dump(mode="json")
+        return self._studio.plan(brief, seed=seed, owner=visitor_of(request).owner).model_dump(mode="json")
 
     @in_one_sentence
     async def generate(
@@ -189,7 +189,9 @@ class Functions(EditFunctions):
         owner = visitor_of(request).sees_only
         limit, offset = min(max(1, limit), _MAX_LISTED), max(0, offset)
         page = self._studio.takes(words, owner=owner, limit=limit, offset=offset)
-        return {"total": page.total, "takes": [_take(entry.take, request) for entry in page.entries]}
+        scores = self._studio.reviews.scores(entry.take.id for entry in page.entries)
+        takes = [{**_take(entry.take, request), "score": scores.get(entry.take.id)} for entry in page.entries]
+        return {"total": page.total, "takes": takes}
 
     @in_one_sentence
     def export(

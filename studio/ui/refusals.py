@@ -20,12 +20,13 @@ from studio.grid import GridError
 from studio.history import HistoryError
 from studio.jobs import JobError
 from studio.opinions import OpinionError
+from studio.refine import RefineError
 from studio.studio import StudioError
 from studio.takes import TakeError
 from studio.ui.visitors import LoginNeeded
 
 _REFUSALS = (
-    BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded,
+    BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded, RefineError,
     QueryError, OpinionError, GridError, ArchiveError,
 )  # fmt: skip
 

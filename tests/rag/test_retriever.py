@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from rag.embeddings import SignalEmbedder, WordEmbedder
 from rag.features import Features
 from rag.filters import KEY_NAMES, Filters, harmonic_neighbours
+from rag.retriever import HeardClip, Query, Retriever, content_words, figures_in
 from rag.tracks import Track, Tracks
 from rag.vectordb import EdgeStore, Point, Schema, VectorSpec
-
-from rag.retriever import HeardClip, Query, Retriever, content_words, figures_in
 
 FEATURES = Features(
     tempo_bpm=80.0, tempo_confidence=0.9, tempo_octave=0.9, key=21, key_confidence=0.5, energy=0.3, danceability=0.5,

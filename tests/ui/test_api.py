@@ -33,6 +33,13 @@ WANTED = {
     "/continue_take",
     "/repaint",
     "/vary",
+    "/enhance",
+    "/suggest",
+    "/verdict",
+    "/refine",
+    "/refinement",
+    "/steer_refinement",
+    "/agents",
     "/status",
     "/cancel",
     "/list_takes",
@@ -339,3 +346,49 @@ def test_the_sketch_engine_is_driven_from_words_to_files(page: tuple[Studio, Ser
     again = ask(client, "generate", words="", plan=plan, engine="sketch", seed=3, wait=True)
     sounds = [httpx.get(each["sound_url"], trust_env=False).content for each in (job, again)]
     assert np.array_equal(*(soundfile.read(io.BytesIO(sound), dtype="int32")[0] for sound in sounds))
+
+
+# --------------------------------------------------------------------------------------------------- the agents
+
+
+def test_words_are_enhanced_and_music_is_suggested(client: Client) -> None:
+    ways = ask(client, "enhance", words="a tango for two, no drums")["ways"]
+    assert len(ways) == 3 and all(way["words"].startswith("a tango for two, no drums") for way in ways)
+    assert all(way["by"] == "built-in rules" and way["added"] for way in ways)
+    assert len(ask(client, "suggest", count=2)["suggestions"]) == 2
+    agents = ask(client, "agents")["agents"]
+    assert len(agents) == 6 and all(agent["tier"] == "built-in" and agent["why"] for agent in agents)
+
+
+def test_a_take_is_judged_for_other_programs_too(client: Client) -> None:
+    job = ask(client, "generate", words="a tone", seconds=3, wait=True)
+    verdict = ask(client, "verdict", take_id=job["take_id"])
+    assert verdict["judged"] and 0 <= verdict["score"] <= 100 and verdict["words"]
+    assert {"tempo", "key", "length"} <= {part["name"] for part in verdict["parts"]}
+    listed = ask(client, "list_takes", limit=1)["takes"][0]
+    assert listed["score"] == verdict["score"]
+    with pytest.raises(AppError, match="no such take"):
+        ask(client, "verdict", take_id="20250101-000000-abcdef")
+
+
+def test_a_refinement_runs_and_is_overruled_from_elsewhere(client: Client) -> None:
+    done = ask(client, "refine", words="a tone", seconds=2, passes=2, score=100, wait=True)
+    assert not done["running"] and done["passes"] and done["passes"][0]["take"]
+    again = ask(client, "refinement", refinement_id=done["refinement_id"])
+    assert again["passes"] == done["passes"]
+    chosen = ask(client, "steer_refinement", refinement_id=done["refinement_id"], best=0)
+    assert chosen["best"] == 0
+    with pytest.raises(AppError, match="no pass 10 yet"):
+        ask(client, "steer_refinement", refinement_id=done["refinement_id"], best=9)
+    with pytest.raises(AppError, match="no such refinement"):
+        ask(client, "refinement", refinement_id="0" * 16)
+
+
+def test_a_guests_refinement_is_that_guests_alone(shared: Served) -> None:
+    anna, ben = shared.serving.logins[1:]
+    hers, his = client_of(shared, anna), client_of(shared, ben)
+    begun = ask(hers, "refine", words="a tone", seconds=2, passes=1, wait=True)
+    with pytest.raises(AppError, match="no such refinement"):
+        ask(his, "refinement", refinement_id=begun["refinement_id"])
+    with pytest.raises(AppError, match="no such take"):
+        ask(his, "verdict", take_id=begun["passes"][0]["take"])
