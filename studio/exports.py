@@ -112,7 +112,7 @@ class Exports:
             for number, stem in enumerate(take.stems, start=1):
                 clip = read_clip(self._store.stem_path(take.id, stem.name))
                 tags = tags_of(take, part=stem.name) if provenance else None
-                label = _plain_file_name(stem.name) or f"part {number}"
+                label = plain_file_name(stem.name) or f"part {number}"
                 bundle.writestr(
                     f"{name} – {number:02} {label}{FORMATS[format].suffix}", encode(clip, format=format, tags=tags)
                 )
@@ -164,7 +164,7 @@ def tags_of(take: Take, *, part: str = "") -> Tags:
 
 def telling_name(take: Take) -> str:
     """What to call the take's file, without ending: "Rainy Window – 80bpm – Am"."""
-    title = _plain_file_name(take.title) or "Take"
+    title = plain_file_name(take.title) or "Take"
     return f"{title} – {take.plan.tempo_bpm.value:.0f}bpm – {short_key(take.plan.key.value)}"
 
 
@@ -181,7 +181,7 @@ def ascii_name(name: str) -> str:
     return f"Take {plain}" if plain.startswith(("-", ".")) else plain
 
 
-def _plain_file_name(text: str) -> str:
+def plain_file_name(text: str) -> str:
     """Without what some system forbids in a name, at most 80 characters and 150 bytes."""
     text = unicodedata.normalize("NFC", text)
     text = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]+', " ", text)

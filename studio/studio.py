@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from agents.types import Brief, SongPlan
 from studio.agent_desk import AgentDesk
 from studio.asking import asked_by
+from studio.desk import Desk
 from studio.downloads import Downloads
 from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
@@ -111,6 +112,7 @@ class Studio:
                 pipeline=cast(Players, self.pipeline), planner=self.planner, store=self.store, history=self.history,
                 judge=self.desk.judge, judged=self.reviews.keep,
             )  # fmt: skip
+            self.mixing_desk = Desk(self)
         except (TakeError, HistoryError, OSError) as error:
             self._let_go()
             raise StudioError(f"The studio cannot open {settings.data_dir}. {error}") from error
@@ -125,6 +127,7 @@ class Studio:
         self.desk.close()
         self.refinements.close()
         self.reviews.close()
+        self.mixing_desk.close()
         if self.jobs.close():
             self.pipeline.unload()
         self.history.close()

@@ -93,6 +93,7 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
         "bin": lambda asked, visitor: studio.delete_take(_take(asked), owner=visitor.sees_only),
         "restore": lambda asked, visitor: studio.restore_take(_take(asked), owner=visitor.sees_only),
         "refine": lambda asked, visitor: refine_take(studio, _take(asked), visitor),
+        "stems": lambda asked, visitor: {page.tabs: gr.Tabs(selected="stems")},
         "edit": lambda asked, visitor: _edit(studio, page, _take(asked), visitor),
         **{kind: lambda asked, visitor: studio.edit(_shaping(asked), owner=visitor.sees_only) for kind in KINDS},
     }

@@ -14,6 +14,7 @@ from studio.ui.agents_panel import build_agents_panel
 from studio.ui.generate_tab import build_generate_tab, preset_choices, recent_takes
 from studio.ui.history_tab import build_history_tab
 from studio.ui.models_panel import build_models_panel
+from studio.ui.stems_tab import TRANSPORT, build_stems_tab
 from studio.ui.suggest_panel import fill_suggestions
 from studio.ui.visitors import visitor_of
 
@@ -27,9 +28,12 @@ def build_page(studio: Studio) -> gr.Blocks:
                 generate = build_generate_tab(studio)
                 build_models_panel(studio, blocks, generate.fields["engine"])
                 build_agents_panel(studio, blocks)
+            with gr.Tab("Stems", id="stems"):
+                build_stems_tab()
             with gr.Tab("History", id="history") as history_item:
                 history = build_history_tab(studio, history_item)
         gr.HTML(shell.DECK)
+        gr.HTML(TRANSPORT)
         build_actions(studio, Page(tabs, generate, history))
         fill_suggestions(studio, blocks, generate.suggest)
         _keep_form(blocks, generate.fields)

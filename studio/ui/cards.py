@@ -119,6 +119,7 @@ def _take_card(
             _act("Make again", "again", identity)
             + _act("Edit plan", "edit", identity)
             + _act("Refine", "refine", identity)
+            + _act("Stems", "stems", identity)
             + _export_menu(take)
             + _act("Delete", "bin", identity, "danger")
         )

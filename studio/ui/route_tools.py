@@ -10,8 +10,13 @@ import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 
+from audio.effects import EffectsError
+from audio.work import SoundUnusable
+from studio.desk_errors import DeskError, NothingThere
 from studio.exports import ExportError
+from studio.hub import ModelError
 from studio.jobs import JobError, UnknownJob
+from studio.presets import PresetError
 from studio.refine import RefineError
 from studio.studio import NotYours
 from studio.takes import TakeError, TakeMissing
@@ -20,6 +25,7 @@ from studio.ui.visitors import LoginNeeded, Visitor, visitor_of
 
 Room = TypeVar("Room")
 Result = TypeVar("Result")
+_REFUSALS = (DeskError, EffectsError, SoundUnusable, PresetError, ModelError)
 
 
 class NotFound(Exception):
@@ -40,9 +46,9 @@ def answered(
             return await handler(self, request, visitor_of(request))
         except LoginNeeded as error:
             return refusal(401, str(error))
-        except (NotFound, NotYours, TakeMissing, UnknownJob):
+        except (NotFound, NotYours, TakeMissing, UnknownJob, NothingThere):
             return refusal(404, "There is nothing here.")
-        except (ExportError, RefineError, JobError) as error:
+        except (*_REFUSALS, RefineError, JobError, ExportError) as error:
             return refusal(400, str(error))
         except TakeError as error:
             return refusal(500, str(error))

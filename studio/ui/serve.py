@@ -23,6 +23,7 @@ from starlette.requests import Request
 
 from studio.settings import Settings
 from studio.studio import Studio
+from studio.ui.desk_routes import DeskRoutes
 from studio.ui.guard import Guard, GuardMiddleware
 from studio.ui.logins import Login
 from studio.ui.routes import StudioRoutes
@@ -105,7 +106,10 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
             footer_links=[],
             blocked_paths=[str(settings.data_dir.resolve())],
             max_file_size=f"{settings.max_upload_mb}mb" if settings.is_shared else None,
-            app_kwargs={"routes": routes.routes(), "middleware": [Middleware(GuardMiddleware, guard=guard)]},
+            app_kwargs={
+                "routes": [*DeskRoutes(studio).routes(), *routes.routes()],
+                "middleware": [Middleware(GuardMiddleware, guard=guard)],
+            },
             **look(),
         )
     _answer_assistants_in_json(blocks)

@@ -26,6 +26,12 @@ function step(deck, direction) {
   deck.loadTake(takes[next]);
 }
 
+// The desk opens what it had last; before it is there, that is where to say what it shall have.
+function openOnDesk(source) {
+  if (window.studio.mixer) window.studio.mixer.open(source);
+  else localStorage.setItem("studio-desk", source);
+}
+
 // The menu's box decides whether the file carries its prompt and settings.
 function onExport(link) {
   const wanted = link.closest("details.st-menu").querySelector("[data-provenance]").checked;
@@ -43,7 +49,10 @@ function onClick(event, deck) {
   if (!target) return;
   const { act: action, take, job } = target.dataset;
   if (action === "play") deck.now?.take === take ? deck.toggle() : deck.loadTake(take);
-  else act({ action, take, job });
+  else {
+    if (action === "stems") openOnDesk(`take:${take}`);
+    act({ action, take, job });
+  }
 }
 
 function toggleTheme() {
@@ -59,6 +68,11 @@ const agents = new Agents(), refining = new Refining(deck, act), voice = new Voi
 window.studio = { deck, jobs, shape, agents, refining, voice };
 jobs.onBeside = (news) => { agents.show(news.writing); refining.follow(news.refining); showScores(news.scores); };
 listenToScores();
+// The Stems tab is laid out, and its scripts fetched, when it is first shown.
+here("mx").then(async () => {
+  const { Mixer } = await import("./mixer.js");
+  window.studio.mixer = new Mixer({ deck, act });
+});
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
 document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
 document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));

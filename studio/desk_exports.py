@@ -1,0 +1,178 @@
+"""What is carried off the desk as files: the mix, its strips, the parts.
+
+Each is written whole into the item's folder under a telling name. Knows nothing of pages or of who may fetch them.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from audio.clip import Clip
+from audio.io import FORMATS, encode, written_whole
+from audio.tags import Tags
+from studio.desk_errors import DeskError
+from studio.desk_items import Item
+from studio.desk_jobs import Work
+from studio.desk_mixing import full_mix, mixdown, under_full_scale
+from studio.desk_notes import part_label
+from studio.desk_options import Options
+from studio.exports import SOFTWARE, plain_file_name, provenance_of, short_key
+from studio.mix import Mix
+
+if TYPE_CHECKING:
+    from studio.desk import Desk, Sheet
+
+MOST_KEPT = 24
+_ZIPPED = {"flac": "FLAC", "wav24": "WAV, 24 bit", "wav16": "WAV, 16 bit", "wav32f": "WAV, 32 bit float"}
+
+
+class ExportOptions(Options):
+    """What to carry off, and as what. start and end: of a loop. parts: of MIDI, all when none is named."""
+
+    what: Annotated[str, Field(max_length=20)] = "mix"
+    format: Annotated[str, Field(max_length=20)] = "wav24"
+    start_seconds: Annotated[float, Field(ge=0)] | None = None
+    end_seconds: Annotated[float, Field(ge=0)] | None = None
+    parts: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A kind of export: what it is called, its formats by name, and what it writes (returns the files)."""
+
+    label: str
+    formats: Mapping[str, str]
+    write: Callable[[Desk, Item, ExportOptions, Work, Path], Sequence[Path]]
+    note: str = ""
+    is_there: Callable[[Sheet], bool] = lambda sheet: True
+
+
+def export(desk: Desk, item: Item, options: ExportOptions, work: Work) -> Mapping[str, Any]:
+    """Write what was asked for; the files can then be fetched from the work. Raises DeskError."""
+    chosen = EXPORTS.get(options.what)
+    if chosen is None or not chosen.is_there(desk.sheet(item)):
+        raise DeskError(f"There is no “{options.what}” to carry off here.")
+    if chosen.formats and options.format not in chosen.formats:
+        raise DeskError(f"{chosen.label} can be had as {', '.join(chosen.formats.values())}.")
+    folder = item.folder / "exports" / secrets.token_hex(6)
+    try:
+        folder.mkdir(parents=True)
+        made = chosen.write(desk, item, options, work, folder)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise DeskError(f"The files could not be written: {error.strerror or error}. Free some space.") from error
+        raise
+    work.files.update({path.name: path for path in made})
+    _make_room(folder.parent)
+    return {"files": [path.name for path in made], "bytes": sum(path.stat().st_size for path in made)}
+
+
+def name_of(desk: Desk, item: Item) -> str:
+    """What to call an item's files, without ending: "Rainy Window – 80bpm – Am"."""
+    tempo = desk.tempo_of(item)
+    facts = [f"{tempo:.0f}bpm"] if tempo else []
+    if item.plan is not None:
+        facts.append(short_key(item.plan.key.value))
+    return " – ".join([plain_file_name(item.title) or "Sound", *facts])
+
+
+def tags_for(item: Item, mix: Mix | None = None, *, part: str = "") -> Tags:
+    """The tags of what leaves the desk: where it comes from, and how it was mixed."""
+    provenance: dict[str, Any] = provenance_of(item.take) if item.take else {"software": SOFTWARE, "source": item.title}
+    if mix is not None:
+        provenance = {**provenance, "mix": mix.model_dump(mode="json")}
+    title = f"{item.title} – {part}" if part else item.title
+    words = item.plan.brief.words if item.plan else ""
+    return Tags(title=title, comment=words, software=SOFTWARE, licence=item.licence, provenance=provenance)
+
+
+def _write_mix(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
+    mix = desk.sheet(item).page.mix
+    clip, _, _ = under_full_scale(full_mix(desk, item, mix, work.part(0.0, 0.85)), {})
+    work.tell(0.9, "writing the file")
+    path = folder / f"{name_of(desk, item)}{FORMATS[options.format].suffix}"
+    with written_whole(path) as part:
+        part.write_bytes(encode(clip, format=options.format, tags=_tags_wanted(desk, item, mix)))
+    return [path]
+
+
+def _write_strips(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
+    mix = desk.sheet(item).page.mix
+    mixed = mixdown(desk, item, mix, work.part(0.0, 0.7, "mixing"), keep_strips=True)
+    _, strips, _ = under_full_scale(mixed.clip, dict(mixed.strips))
+    return [_zipped(desk, item, folder, "strips", strips, options.format, work.part(0.7, 1.0, "packing"), mix)]
+
+
+def _write_parts(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
+    parts = desk.sheet(item).parts
+    clips = _Opened(parts.names, parts.open)
+    return [_zipped(desk, item, folder, "stems", clips, options.format, work.part(0.0, 1.0, "packing"), None)]
+
+
+class _Opened(dict[str, Clip]):
+    """Parts that are read when their turn comes, so that only one is in memory."""
+
+    def __init__(self, names: Sequence[str], open_part: Callable[[str], Clip]) -> None:
+        super().__init__()
+        self._names, self._open = names, open_part
+
+    def __iter__(self) -> Any:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, name: str) -> Clip:
+        return self._open(name)
+
+
+def _zipped(
+    desk: Desk,
+    item: Item,
+    folder: Path,
+    what: str,
+    clips: Mapping[str, Clip],
+    format: str,
+    progress: Callable[[float], None],
+    mix: Mix | None,
+) -> Path:
+    """One file a clip, stored as they are: sound does not shrink."""
+    name = name_of(desk, item)
+    path = folder / f"{name} – {what}.zip"
+    with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
+        for number, each in enumerate(clips, start=1):
+            progress((number - 1) / max(1, len(clips)))
+            label = plain_file_name(part_label(each)) or f"part {number}"
+            tags = _tags_wanted(desk, item, mix, part=label)
+            data = encode(clips[each], format=format, tags=tags)
+            bundle.writestr(f"{name} – {number:02} {label}{FORMATS[format].suffix}", data)
+    return path
+
+
+def _tags_wanted(desk: Desk, item: Item, mix: Mix | None, *, part: str = "") -> Tags | None:
+    return tags_for(item, mix, part=part) if desk.studio.settings.embed_provenance else None
+
+
+def _make_room(home: Path) -> None:
+    """The newest exports of an item stay; one made in the last minutes is never taken away under a download."""
+    folders = sorted((path for path in home.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for path in folders[: max(0, len(folders) - MOST_KEPT)]:
+        if time.time() - path.stat().st_mtime > 600:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+EXPORTS: dict[str, Export] = {
+    "mix": Export("The mix", {name: each.label for name, each in FORMATS.items()}, _write_mix, "As it stands on the desk, effects on the sum included."),
+    "strips": Export("The strips, as mixed", _ZIPPED, _write_strips, "Each through its chain, fader and panner, in a zip; together they are the mix without the effects on the sum."),
+    "parts": Export("The parts, as they are", _ZIPPED, _write_parts, "Untouched, in a zip; together they are the sound they were taken from."),
+}  # fmt: skip
