@@ -17,6 +17,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     from studio.cli import add_make_arguments
     from studio.cli_agents import add_agent_commands
     from studio.cli_edits import add_edit_commands
+    from studio.cli_library import add_library_command
 
     shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     shared.add_argument("--data-dir", type=Path, metavar="FOLDER", help="where takes, history and models are kept")
@@ -40,6 +41,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     add_make_arguments(make)
     add_edit_commands(commands, shared)
     add_agent_commands(commands, shared)
+    add_library_command(commands, shared)
     install = commands.add_parser("install", parents=[shared], help="install an optional engine in a place of its own")
     install.add_argument("what", choices=["audiocraft"])
     return parser.parse_args(arguments)
@@ -67,6 +69,10 @@ def main(arguments: list[str] | None = None) -> int:
         from studio.cli_agents import agent_command
 
         return agent_command(parsed, settings)
+    if parsed.command == "library":
+        from studio.cli_library import library_command
+
+        return library_command(parsed, settings)
     if parsed.command == "install":
         from studio.installing import install_command
 

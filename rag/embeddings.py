@@ -37,10 +37,12 @@ class Embedder(Protocol):
     """Makes a vector of a sound. hears_words: whether words can be laid in the same space."""
 
     identity: str
-    dimensions: int
     tier: Tier
     label: str
     hears_words: bool
+
+    @property
+    def dimensions(self) -> int: ...
 
     def embed(self, source: Path | Clip, *, heard: Frames | None = None) -> Embedding:
         """Listen to a file or a clip. heard: what `rag.frames.hear` heard of it, when that is at hand."""

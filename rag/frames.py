@@ -32,7 +32,9 @@ _ONSET_BANDS = 40
 PITCH_BINS = 36  # a third of a semitone each
 _LOW_HZ, _HIGH_HZ = 55.0, 2_000.0
 _BASS_HZ = 220.0
-_PEAKS_A_SECOND = 8
+_LANDMARKS_A_SECOND = 6
+_LANDMARK_HZ = 3_500
+_APART_FRAMES, _APART_BINS = 4, 5
 _BATCH = 512
 
 
@@ -46,8 +48,8 @@ class Frames:
 
     bands: (frames, BANDS) power, one row each FRAME_SECONDS. tonal: (frames, PITCH_BINS), strength of the sustained
     spectral peaks by pitch class, from C at A = 440 Hz; bass: the same under 220 Hz. onsets: (moments, REGISTERS), the
-    rises of the spectrum, one row each ONSET_SECONDS. hops: K-weighted energy each 0.1 s. peaks: (n, 3), the strongest
-    sustained peaks as (frame, cents over A0, level in dB). width: side over mid and side, 0 for mono. sustained: the
+    rises of the spectrum, one row each ONSET_SECONDS. hops: K-weighted energy each 0.1 s. peaks: (n, 3), points of the spectrum
+    louder than all round them, as (frame, cents over A0, level in dB). width: side over mid and side, 0 for mono. sustained: the
     share of the power that lasts from frame to frame.
     """
 
@@ -164,6 +166,7 @@ class _Spectra(_Framed):
         hertz = np.arange(SIZE // 2 + 1) * RATE_HZ / SIZE
         self._edges = np.unique(np.round(BAND_EDGES_HZ * SIZE / RATE_HZ).astype(int))
         self._usable = (hertz[1:-1] >= _LOW_HZ) & (hertz[1:-1] <= _HIGH_HZ)
+        self._landmark_bins = int(_LANDMARK_HZ * SIZE / RATE_HZ)
         self._bands: list[np.ndarray] = []
         self._tonal: list[np.ndarray] = []
         self._bass: list[np.ndarray] = []
@@ -182,7 +185,7 @@ class _Spectra(_Framed):
         rows, cents, size = self._tops(held)
         for kept, chosen in ((self._tonal, slice(None)), (self._bass, cents < _cents(_BASS_HZ))):
             kept.append(_by_class(len(magnitude), rows[chosen], cents[chosen], size[chosen]))
-        self._keep_strongest(rows, cents, size, len(magnitude))
+        self._peaks.append(self._landmarks(magnitude))
         self._seen += len(magnitude)
 
     def _tops(self, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -194,16 +197,26 @@ class _Spectra(_Framed):
         bins = columns + 1 + np.clip(0.5 * (a - c) / np.minimum(a - 2 * b + c, -1e-9), -0.5, 0.5)
         return rows, _cents(bins * RATE_HZ / SIZE), np.exp(b)
 
-    def _keep_strongest(self, rows: np.ndarray, cents: np.ndarray, size: np.ndarray, count: int) -> None:
-        """For fingerprints: the strongest new peaks of each second."""
-        loud = 20 * np.log10(size + 1e-12)
-        second = ((rows + self._seen) * FRAME_SECONDS).astype(int)
+    def _landmarks(self, magnitude: np.ndarray) -> np.ndarray:
+        """(n, 3): frame, cents over A0, dB of the points louder than all round them, a few a second."""
+        from scipy.ndimage import maximum_filter
+
+        part = magnitude[:, : self._landmark_bins]
+        top = maximum_filter(part, size=(2 * _APART_FRAMES + 1, 2 * _APART_BINS + 1), mode="nearest")
+        rows, columns = np.nonzero((part == top) & (part > 0.01 * part.max(initial=1e-9)))
+        inside = (columns > 10) & (columns < self._landmark_bins - 1)
+        rows, columns = rows[inside], columns[inside]
+        a, b, c = (np.log(part[rows, columns + step] + 1e-12) for step in (-1, 0, 1))
+        bins = columns + np.clip(0.5 * (a - c) / np.minimum(a - 2 * b + c, -1e-9), -0.5, 0.5)
+        before, after = (np.log(part[np.clip(rows + s, 0, len(part) - 1), columns] + 1e-12) for s in (-1, 1))
+        moments = rows + np.clip(0.5 * (before - after) / np.minimum(before - 2 * b + after, -1e-9), -0.5, 0.5)
+        loud = b * 20 / np.log(10)
+        second = (moments * FRAME_SECONDS).astype(int)
         order = np.lexsort((-loud, second))
-        second = second[order]
-        rank = np.arange(len(order)) - np.searchsorted(second, second, side="left")
-        # A held note gives a peak in each frame: thin them so that a second holds several notes.
-        chosen = order[rank < _PEAKS_A_SECOND * 4][::4] if len(order) else order
-        self._peaks.append(np.stack([rows[chosen] + self._seen, cents[chosen], loud[chosen]], axis=1))
+        rank = np.arange(len(order)) - np.searchsorted(second[order], second[order], side="left")
+        chosen = order[rank < _LANDMARKS_A_SECOND]
+        points = np.stack([moments[chosen] + self._seen, _cents(bins[chosen] * RATE_HZ / SIZE), loud[chosen]], axis=1)
+        return points[np.argsort(points[:, 0], kind="stable")]
 
     def all(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]:
         if not self._bands:

@@ -130,6 +130,11 @@ class Tracks(Database):
         rows = self._rows("SELECT * FROM tracks WHERE take_id = ?", (take_id,))
         return _track(rows[0]) if rows else None
 
+    def takes(self) -> dict[str, tuple[int, str]]:
+        """The studio's own takes in the library, (id, state) by take id."""
+        rows = self._rows("SELECT take_id, id, state FROM tracks WHERE take_id IS NOT NULL")
+        return {row["take_id"]: (row["id"], row["state"]) for row in rows}
+
     def listing(
         self,
         filters: Filters = EVERYTHING,
@@ -191,6 +196,12 @@ class Tracks(Database):
         )
         return {row["path"]: (row["id"], row["size"], row["mtime_ns"], row["state"]) for row in rows}
 
+    def heard_otherwise(self, analysis: str) -> list[int]:
+        """Tracks whose figures come of another analysis than this."""
+        return [
+            row["id"] for row in self._rows("SELECT id FROM tracks WHERE heard_by <> ? AND heard_by <> ''", (analysis,))
+        ]
+
     # ----------------------------------------------------------------------------- what was heard, as vectors
 
     def vectors(self, track_ids: Iterable[int], model: str, name: str) -> dict[int, np.ndarray]:
@@ -207,12 +218,17 @@ class Tracks(Database):
             found |= {row["track_id"]: _unpacked(row) for row in rows}
         return found
 
+    def add_vectors(self, track_id: int, vectors: Mapping[tuple[str, str], np.ndarray]) -> None:
+        """Keep more vectors of a track, by (model identity, name)."""
+        with self._writing() as connection:
+            _put_vectors(connection, track_id, vectors)
+
     def without_vector(self, model: str, name: str, filters: Filters = EVERYTHING) -> list[int]:
         """Present tracks that this model has not yet heard."""
         clause, values = self._where(filters, "", "present")
         rows = self._rows(
-            f"SELECT id FROM tracks WHERE {clause} AND NOT EXISTS (SELECT 1 FROM vectors WHERE track_id = tracks.id "
-            "AND model = ? AND name = ?) ORDER BY id",
+            f"SELECT id FROM tracks WHERE {clause} AND features IS NOT NULL AND NOT EXISTS (SELECT 1 FROM vectors "
+            "WHERE track_id = tracks.id AND model = ? AND name = ?) ORDER BY id",
             (*values, model, name),
         )
         return [row["id"] for row in rows]
@@ -275,13 +291,7 @@ class Tracks(Database):
             "INSERT INTO track_words (rowid, title, artist, album, path, tags, description) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (track.id, track.title, track.artist, track.album, track.path, tags, track.description),
         )
-        for (model, name), vector in (vectors or {}).items():
-            packed = np.atleast_2d(vector).astype("<f2")
-            width = -packed.shape[1] if np.ndim(vector) == 2 else packed.shape[1]
-            connection.execute(
-                "INSERT OR REPLACE INTO vectors (track_id, model, name, width, data) VALUES (?, ?, ?, ?, ?)",
-                (track.id, model, name, width, packed.tobytes()),
-            )
+        _put_vectors(connection, track.id, vectors or {})
         if fingerprint is not None:
             connection.execute("INSERT OR REPLACE INTO fingerprints VALUES (?, ?)", (track.id, fingerprint))
         return track
@@ -296,6 +306,16 @@ class Tracks(Database):
             clause += " AND id IN (SELECT rowid FROM track_words WHERE track_words MATCH ?)" if wanted else " AND 0"
             values += [wanted] if wanted else []
         return clause, values
+
+
+def _put_vectors(connection: sqlite3.Connection, track_id: int, vectors: Mapping[tuple[str, str], np.ndarray]) -> None:
+    for (model, name), vector in vectors.items():
+        packed = np.atleast_2d(vector).astype("<f2")
+        width = -packed.shape[1] if np.ndim(vector) == 2 else packed.shape[1]
+        connection.execute(
+            "INSERT OR REPLACE INTO vectors (track_id, model, name, width, data) VALUES (?, ?, ?, ?, ?)",
+            (track_id, model, name, width, packed.tobytes()),
+        )
 
 
 def _unpacked(row: sqlite3.Row) -> np.ndarray:

@@ -148,7 +148,7 @@ class EdgeStore:
         if not points:
             return
         rows = [
-            edge.Point(point.id, {name: v.tolist() for name, v in point.vectors.items()}, _plain(point.payload))
+            edge.Point(point.id, {name: v.tolist() for name, v in point.vectors.items()}, plain_payload(point.payload))
             for point in points
         ]
         self._update(edge.UpdateOperation.upsert_points(rows))
@@ -156,7 +156,7 @@ class EdgeStore:
     def set_payload(self, point_id: int, payload: Mapping[str, Any]) -> None:
         import qdrant_edge as edge
 
-        self._update(edge.UpdateOperation.set_payload([point_id], _plain(payload)))
+        self._update(edge.UpdateOperation.set_payload([point_id], plain_payload(payload)))
 
     def delete(self, ids: Iterable[int]) -> None:
         import qdrant_edge as edge
@@ -171,7 +171,7 @@ class EdgeStore:
         import qdrant_edge as edge
 
         request = edge.QueryRequest(
-            limit=limit, query=edge.Query.Nearest(_queried(vector, self.schema.vectors[using]), using=using),
+            limit=limit, query=edge.Query.Nearest(queried(vector, self.schema.vectors[using]), using=using),
             filter=_edge_filter(filters), with_payload=False, with_vector=False,
             params=edge.SearchParams(exact=exact),
         )  # fmt: skip
@@ -258,7 +258,7 @@ class EdgeStore:
             raise _in_words(error) from error
 
 
-def _plain(payload: Mapping[str, Any]) -> dict[str, Any]:
+def plain_payload(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The payload with truths as 0 and 1: the embedded engine matches no booleans."""
     return {name: int(value) if isinstance(value, bool) else value for name, value in payload.items()}
 
@@ -274,7 +274,7 @@ def _in_words(error: Exception) -> VectorStoreError:
     return VectorStoreError(f"The vectors' index could not be used ({text[:200]}). “library rebuild” makes it anew.")
 
 
-def _queried(vector: np.ndarray, spec: VectorSpec) -> list[Any]:
+def queried(vector: np.ndarray, spec: VectorSpec) -> list[Any]:
     rows = np.atleast_2d(np.asarray(vector, np.float32))
     if rows.shape[1] != spec.dimensions:
         raise VectorStoreError(f"A vector of {rows.shape[1]} numbers was compared with ones of {spec.dimensions}.")

@@ -39,6 +39,16 @@ class Settings(BaseSettings):
     agents_context_tokens: int = Field(default=4096, ge=512, description="How much a language model reads and writes.")
     agents_gpu_layers: int = Field(default=0, ge=-1, description="A language model's layers on the GPU; -1 takes all.")
     voice_model: str = Field(default="whisper-base", description="The Whisper model that hears the microphone.")
+    library_model: str = Field(
+        default="auto",
+        description="What hears the library: auto (a CLAP model if one is here), built-in, or a CLAP model.",
+    )
+    library_qdrant_url: str = Field(
+        default="", description="A Qdrant server for the library's vectors; empty keeps them in the data folder."
+    )
+    library_workers: int = Field(
+        default=0, ge=0, description="Processes that listen in an import; 0 is one a processor."
+    )
     embed_provenance: bool = Field(default=True, description="Write prompt and settings into exported files' tags.")
     max_upload_mb: int = Field(default=50, ge=1, description="The largest upload accepted when shared.")
     requests_a_minute: int = Field(default=600, ge=10, description="Requests a visitor may make when shared.")
@@ -75,6 +85,11 @@ class Settings(BaseSettings):
     def audiocraft_dir(self) -> Path:
         """AudioCraft's own environment, when it is installed."""
         return self.data_dir / "audiocraft"
+
+    @property
+    def library_dir(self) -> Path:
+        """What is known of the user's own music."""
+        return self.data_dir / "library"
 
     @property
     def history_path(self) -> Path:

@@ -97,7 +97,7 @@ class Studio:
             self.catalogue = Catalogue(settings.models_dir)
             self.downloads = Downloads(self.catalogue)
             self.installation = Installation(settings.audiocraft_dir)
-            self.library = Library(settings)
+            self.library = Library(settings, history=self.history, store=self.store)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
             self.desk = AgentDesk(settings, self.history)
             self.reviews = Reviews(
@@ -113,6 +113,7 @@ class Studio:
                 judge=self.desk.judge, judged=self.reviews.keep,
             )  # fmt: skip
             self.mixing_desk = Desk(self)
+            self.library.begin()
         except (TakeError, HistoryError, OSError) as error:
             self._let_go()
             raise StudioError(f"The studio cannot open {settings.data_dir}. {error}") from error
@@ -130,8 +131,8 @@ class Studio:
         self.mixing_desk.close()
         if self.jobs.close():
             self.pipeline.unload()
-        self.history.close()
         self.library.close()
+        self.history.close()
         self._let_go()
 
     def _let_go(self) -> None:

@@ -91,7 +91,9 @@ def test_gone_tracks_are_kept_but_not_listed(tracks: Tracks) -> None:
 
 def test_vectors_are_kept_by_model_to_a_half_float(tracks: Tracks) -> None:
     whole, parts = np.linspace(-1, 1, 64, dtype=np.float32), np.ones((5, 64), np.float32)
-    track = tracks.add(Track("/m/1.flac"), vectors={("signal-1", "sound"): whole, ("signal-1", "windows"): parts})
+    track = tracks.add(
+        Track("/m/1.flac", features=figures()), vectors={("signal-1", "sound"): whole, ("signal-1", "windows"): parts}
+    )
     assert np.allclose(tracks.vectors([track.id], "signal-1", "sound")[track.id], whole, atol=1e-3)
     assert tracks.vectors([track.id], "signal-1", "windows")[track.id].shape == (5, 64)
     assert tracks.vectors([track.id], "clap-x", "sound") == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from rag.filters import Filters
+from rag.vector_server import ServerStore
 from rag.vectordb import EdgeStore, Point, Schema, StoreBusy, VectorSpec, VectorStore, VectorStoreError
 
 SCHEMA = Schema({"sound": VectorSpec(8), "windows": VectorSpec(8, many=True)}, {"sound": "signal-test"})
@@ -40,10 +42,28 @@ def points(count: int = 40) -> list[Point]:
     ]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[VectorStore]:
-    made = EdgeStore(tmp_path / "vectors", SCHEMA)
+@pytest.fixture(params=["edge", "client", "server"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+    """The contract, kept by the embedded engine, by qdrant-client's own (in memory), and by a server when one is named.
+
+    MUSICGEN_STUDIO_TEST_QDRANT_URL names a running Qdrant server.
+    """
+    from qdrant_client import QdrantClient
+
+    url = os.environ.get("MUSICGEN_STUDIO_TEST_QDRANT_URL", "")
+    made: VectorStore
+    if request.param == "edge":
+        made = EdgeStore(tmp_path / "vectors", SCHEMA)
+    elif request.param == "client":
+        made = ServerStore(":memory:", SCHEMA, client=QdrantClient(":memory:"))
+    elif url:
+        made = ServerStore(url, SCHEMA)
+        made.clear()
+    else:
+        pytest.skip("no Qdrant server: name one in MUSICGEN_STUDIO_TEST_QDRANT_URL")
     yield made
+    if request.param == "server":
+        made.clear()
     made.close()
 
 
@@ -143,7 +163,13 @@ def test_a_damaged_store_is_set_aside_and_begun_anew(tmp_path: Path) -> None:
     again.close()
 
 
-def test_readers_and_a_writer_do_not_disturb_each_other(store: VectorStore) -> None:
+def test_a_server_that_does_not_answer_is_named_in_a_sentence() -> None:
+    with pytest.raises(VectorStoreError, match="does not answer"):
+        ServerStore("http://127.0.0.1:9", SCHEMA)
+
+
+def test_readers_and_a_writer_do_not_disturb_each_other(tmp_path: Path) -> None:
+    store = EdgeStore(tmp_path, SCHEMA)
     kept = points()
     store.upsert(kept)
     troubles: list[BaseException] = []
@@ -165,3 +191,4 @@ def test_readers_and_a_writer_do_not_disturb_each_other(store: VectorStore) -> N
     for reader in readers:
         reader.join()
     assert not troubles
+    store.close()
