@@ -66,6 +66,34 @@ def picture_of_shaping(playwright: Any) -> None:
             browser.close()
 
 
+def picture_of_refining(playwright: Any) -> None:
+    """A take of an engine that errs on purpose, sent back until it is right, and the verdict on it opened."""
+    from tests.browser.conftest import QUIET, _chromium, open_page
+    from tests.erring_studio import erring_studio
+
+    with tempfile.TemporaryDirectory() as folder, erring_studio(Path(folder) / "data", seed=5) as (url, _):
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
+        page = browser.new_page(viewport={"width": 1280, "height": 1180}, color_scheme="dark")
+        open_page(page, url)
+        page.get_by_label("Describe the music").fill("deep house at night, 122 bpm, intro, verse, chorus, verse, chorus")
+        page.get_by_label("Length").fill("45")
+        page.get_by_label("Seed").fill("2")
+        page.locator("#st-refine").get_by_text("Refine until it is right").click()
+        page.locator("#st-refine-go").click()
+        page.locator(".st-refinement .st-overrule").first.wait_for(timeout=300_000)
+        page.evaluate("() => scrollTo(0, 0)")
+        page.wait_for_timeout(800)
+        page.screenshot(path=DOCS / "refine.png")
+        page.set_viewport_size({"width": 1280, "height": 1400})
+        first = page.locator(".st-refinement .st-pass").last
+        first.locator("[data-score]").click()
+        first.locator(".st-verdict .st-part").first.wait_for()
+        first.evaluate("card => scrollTo(0, card.getBoundingClientRect().top + scrollY - 16)")
+        page.wait_for_timeout(500)
+        page.screenshot(path=DOCS / "verdict.png")
+        browser.close()
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
@@ -74,6 +102,7 @@ def main() -> None:
 
     with sync_playwright() as playwright:
         picture_of_shaping(playwright)
+        picture_of_refining(playwright)
     with (
         tempfile.TemporaryDirectory() as folder,
         running_studio(Path(folder)) as studio,

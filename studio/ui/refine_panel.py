@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gradio as gr
+from pydantic import ValidationError
 
 from agents.orchestrator import Budget
 from agents.planner import BriefError, PlanError
@@ -31,9 +32,9 @@ def lay_out_refine() -> dict[str, Any]:
             "anew, and what is asked differently is shown. It ends when one of the three below is reached. Every pass stays; you can stop, or keep another than the best.</p>"
         )
         with gr.Row(elem_classes="st-fields"):
-            parts["refine_passes"] = gr.Slider(1, 8, 4, step=1, label="Passes", min_width=120)
-            parts["refine_minutes"] = gr.Slider(0.5, 30, 5, step=0.5, label="Minutes", min_width=120)
-            parts["refine_score"] = gr.Slider(60, 100, 95, step=1, label="Score to reach", min_width=120)
+            parts["refine_passes"] = gr.Number(4, label="Passes", precision=0, minimum=1, maximum=20, min_width=90)
+            parts["refine_minutes"] = gr.Number(5, label="Minutes", minimum=0.1, maximum=1440, min_width=90)
+            parts["refine_score"] = gr.Number(95, label="Score of 100", minimum=0, maximum=100, min_width=90)
         parts["refine"] = gr.Button("Generate and refine", elem_id="st-refine-go")
     return parts
 
@@ -45,12 +46,12 @@ def wire_refine(studio: Studio, parts: Mapping[str, Any], inputs: Mapping[str, A
         visitor = visitor_of(request)
         try:
             asked = request_of(values)
-            budget = Budget(
-                passes=int(values["refine_passes"]), seconds=60 * float(values["refine_minutes"]),
-                score=float(values["refine_score"]),
-            )  # fmt: skip
             begun = RefineRequest(
-                brief=asked.brief, plan=asked.plan, engine=asked.engine, sampling=asked.sampling, budget=budget
+                brief=asked.brief,
+                plan=asked.plan,
+                engine=asked.engine,
+                sampling=asked.sampling,
+                budget=budget_of(values),
             )
             begin(studio, begun, visitor)
         except (BriefError, PlanError, EngineError, RefineError, TakeError) as refusal:
@@ -60,6 +61,15 @@ def wire_refine(studio: Studio, parts: Mapping[str, Any], inputs: Mapping[str, A
         on_refine, inputs_kwargs={**inputs, **{name: parts[name] for name in _FIELDS}}, outputs=None,
         api_visibility="private", show_progress="hidden",
     )  # fmt: skip
+
+
+def budget_of(values: Mapping[str, Any]) -> Budget:
+    """The budget in the panel's fields. Raises RefineError when one is empty or makes no sense."""
+    passes, minutes, score = (values[name] for name in _FIELDS)
+    try:
+        return Budget(passes=passes, seconds=60 * minutes, score=score)
+    except (ValidationError, TypeError) as wrong:
+        raise RefineError("A refinement has 1 to 20 passes, up to 1,440 minutes, and a score from 0 to 100.") from wrong
 
 
 def begin(studio: Studio, request: RefineRequest, visitor: Visitor) -> RefinementView:

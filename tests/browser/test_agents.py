@@ -1,121 +1,21 @@
-"""The agents on the page: a spoken wish, a model that writes before one's eyes, a verdict, a refinement watched and overruled."""
+"""The agents on the page: a model that writes before one's eyes, a verdict, a refinement watched and overruled."""
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import QUIET, _chromium, open_page
+from benchmarks.refine import others_stayed
+from tests.browser.conftest import open_page
 from tests.browser.test_generate import ask, newest_take, wait_for_new_take
-from tests.running import RunningStudio, running_studio
+from tests.erring_studio import erring_studio
+from tests.running import RunningStudio
 from tests.tiny_gguf import write_gguf
-from tests.tiny_whisper import write_whisper
-from tests.ui.test_agent_routes import babble
 
 pytestmark = pytest.mark.browser
 WISH = "slow lo-fi hip hop, rainy, 80 bpm"
-Microphone = Callable[[Path], Page]
-
-
-@pytest.fixture(scope="module")
-def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("agents-data")
-
-
-@pytest.fixture(scope="module")
-def studio(data_folder: Path) -> Iterator[RunningStudio]:
-    with running_studio(data_folder) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wish spoken by a synthesised voice, or by something that comes and goes as one does."""
-    path = tmp_path_factory.mktemp("speech") / "wish.wav"
-    if shutil.which("espeak-ng"):
-        subprocess.run(["espeak-ng", "-w", str(path), f"{WISH}. {WISH}."], check=True)
-    else:
-        soundfile.write(path, babble(6.0, rate_hz=22_050), 22_050)
-    return path
-
-
-@pytest.fixture
-def microphone(studio: RunningStudio) -> Iterator[Microphone]:
-    """A page in a browser whose microphone hears a file, again and again."""
-    opened: list[Browser] = []
-    with sync_playwright() as playwright:
-
-        def hearing(path: Path) -> Page:
-            heard = [f"--use-file-for-fake-audio-capture={path}", "--use-fake-device-for-media-stream"]
-            browser = playwright.chromium.launch(
-                executable_path=_chromium(), args=[*QUIET, *heard, "--use-fake-ui-for-media-stream"]
-            )
-            opened.append(browser)
-            page = browser.new_context(permissions=["microphone"]).new_page()
-            open_page(page, studio.url)
-            return page
-
-        yield hearing
-        for browser in opened:
-            browser.close()
-
-
-def speak(page: Page, *, seconds: float = 2.5) -> None:
-    page.locator("#st-mic").click()
-    expect(page.locator("#st-mic")).to_have_attribute("aria-pressed", "true")
-    expect(page.locator("#st-voice-say")).to_contain_text("Speak")
-    page.wait_for_timeout(1_000 * seconds)
-    page.locator("#st-mic").click()
-
-
-# The page's fixture of this folder opens a browser of its own; these two must not meet it inside one event loop.
-
-
-def test_a_spoken_wish_stands_in_the_prompt_before_anything_is_made(
-    microphone: Microphone, speech: Path, data_folder: Path
-) -> None:
-    page = microphone(speech)
-    speak(page)
-    expect(page.locator("#st-voice-say")).to_contain_text("download it (0.1 GB)", timeout=20_000)
-    expect(page.locator("#st-voice-do")).to_have_text("Download it")
-    home = data_folder / "models" / "speech"
-    home.mkdir(parents=True, exist_ok=True)
-    write_whisper(home / "base.pt", says=WISH)
-    page.get_by_label("Describe the music").fill("for a film")
-    speak(page)
-    expect(page.get_by_label("Describe the music")).to_have_value(f"for a film, {WISH}", timeout=60_000)
-    expect(page.locator("#st-voice-say")).to_contain_text("Whisper base")
-    assert page.evaluate("() => studio.jobs.known.size") == 0
-    page.get_by_label("Seed").fill("5")
-    page.get_by_label("Seed").blur()
-    page.locator("#st-plan-first").click()
-    expect(page.locator("#st-plan-strip")).to_contain_text("80 bpm")
-
-
-def test_silence_in_the_microphone_is_a_sentence(microphone: Microphone, tmp_path: Path) -> None:
-    path = tmp_path / "silence.wav"
-    soundfile.write(path, np.zeros(44_100, np.float32), 22_050)
-    page = microphone(path)
-    speak(page, seconds=1.2)
-    expect(page.locator("#st-voice-say")).to_contain_text("silent", timeout=20_000)
-    expect(page.locator("#st-mic")).to_have_attribute("aria-pressed", "false")
-    assert page.get_by_label("Describe the music").input_value() == ""
-
-
-def test_a_recording_can_be_thrown_away(microphone: Microphone, speech: Path) -> None:
-    page = microphone(speech)
-    page.locator("#st-mic").click()
-    expect(page.locator("#st-voice-say")).to_contain_text("Speak")
-    page.locator("#st-voice-cancel").click()
-    expect(page.locator("#st-voice")).to_be_hidden()
-    assert page.get_by_label("Describe the music").input_value() == ""
 
 
 def test_every_take_gets_its_verdict_and_a_press_shows_the_reasons(page: Page) -> None:
@@ -160,6 +60,29 @@ def test_a_refinement_is_watched_survives_a_reload_and_can_be_overruled(page: Pa
     page.wait_for_function("(take) => studio.deck.now?.take === take", arg=take)
     first.get_by_text("Put away").click()
     expect(page.locator(".st-refinement")).to_have_count(0)
+
+
+def test_only_what_failed_is_made_anew_and_the_page_says_what_and_why(browser: Browser, tmp_path: Path) -> None:
+    with erring_studio(tmp_path / "data", seed=5) as (url, served):
+        page = browser.new_page()
+        open_page(page, url)
+        page.get_by_label("Describe the music").fill("house at night, 122 bpm, intro, verse, chorus")
+        page.get_by_label("Length").fill("24")
+        page.get_by_label("Seed").fill("2")
+        page.locator("#st-refine").get_by_text("Refine until it is right").click()
+        page.get_by_label("Passes").fill("3")
+        page.locator("#st-refine-go").click()
+        expect(page.locator(".st-refinement .st-overrule")).to_be_visible(timeout=180_000)
+        view = served.refinements.list()[0]
+        scores = [one.verdict.score for one in view.passes]
+        assert len(scores) > 1 and max(scores) > scores[0]
+        assert all(others_stayed(served.store, view, number) for number in range(1, len(scores)))
+        changes = page.locator(".st-refinement [data-pass='1'] .st-changes")
+        expect(changes).to_contain_text(view.passes[1].changes[0].why)
+        best = page.locator(".st-refinement .st-pass.best")
+        expect(best).to_have_attribute("data-pass", str(view.best))
+        expect(best.locator(".st-score")).to_have_text(f"{max(scores):.0f}")
+        page.close()
 
 
 def test_a_suggestion_is_one_press_from_the_prompt(page: Page) -> None:
