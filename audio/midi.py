@@ -6,10 +6,14 @@ Knows nothing of plans or grooves; reading back is mido's own.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from audio.tempo_map import TempoMap
+    from audio.transcription import Note
 
 DRUM_CHANNEL = 9  # counted from 0; what people call channel 10
 # Key signatures by their sharps, -7 to 7.
@@ -45,11 +49,12 @@ def midi_file(
     sharps: int = 0,
     is_minor: bool = False,
     markers: Sequence[tuple[int, str]] = (),
+    tempo_changes: Sequence[tuple[int, float]] = (),
 ) -> bytes:
     """A type 1 file's bytes with tempo, time signature, key signature, named tracks and markers.
 
     quarters_a_minute: quarter notes a minute, which is what MIDI counts, whatever beat is felt. sharps: -7 to 7 of the
-    key signature, negative for flats.
+    key signature, negative for flats. tempo_changes: (tick, quarters a minute) of each later tempo.
     """
     import mido
 
@@ -59,6 +64,7 @@ def midi_file(
         (0, mido.MetaMessage("time_signature", numerator=beats, denominator=unit)),
         (0, mido.MetaMessage("key_signature", key=fifths[sharps])),
         *((tick, mido.MetaMessage("marker", text=_latin(text))) for tick, text in markers),
+        *((tick, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(tempo))) for tick, tempo in tempo_changes),
     ]
     file = mido.MidiFile(type=1, ticks_per_beat=ticks_per_quarter)
     file.tracks.append(_timed(mido, head))
@@ -69,6 +75,35 @@ def midi_file(
     written = io.BytesIO()
     file.save(file=written)
     return written.getvalue()
+
+
+def midi_of_notes(
+    parts: Mapping[str, Sequence[Note]],
+    tempo_map: TempoMap,
+    *,
+    drums: Collection[str] = (),
+    programs: Mapping[str, int] | None = None,
+    markers_seconds: Sequence[tuple[float, str]] = (),
+    ticks_per_quarter: int = 960,
+) -> bytes:
+    """Notes in seconds as a file whose bar lines are the tempo map's. drums: the parts that are drum kits. programs: by part, 0-based."""
+
+    def tick(seconds: float) -> int:
+        return max(0, round(tempo_map.quarter_at(seconds) * ticks_per_quarter))
+
+    tracks = [
+        MidiTrack(
+            name, (programs or {}).get(name, 0), name in drums,
+            [(tick(n.start_seconds), max(tick(n.end_seconds), tick(n.start_seconds) + 1), n.pitch, n.velocity) for n in notes],
+        )
+        for name, notes in parts.items()
+    ]  # fmt: skip
+    (_, first), *later = tempo_map.points
+    return midi_file(
+        tracks, ticks_per_quarter=ticks_per_quarter, quarters_a_minute=first, beats=tempo_map.beats, unit=tempo_map.unit,
+        markers=[(tick(seconds), text) for seconds, text in markers_seconds],
+        tempo_changes=[(round(quarter * ticks_per_quarter), tempo) for quarter, tempo in later],
+    )  # fmt: skip
 
 
 def _messages(mido: Any, track: MidiTrack, channel: int) -> list[tuple[int, Any]]:
