@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _BLOCK_FRAMES = 65_536  # libsndfile's Vorbis encoder overflows its stack on much larger writes
 _MP3_RATES_HZ = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+_OPUS_RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 _INT16 = 32_767
 
 
@@ -58,6 +59,11 @@ class SoundFormat:
     bitrate_mode: str | None = None
     compression_level: float | None = None
 
+    @property
+    def tagging(self) -> str:
+        """How tags are written: by the container, but OGG's comments lie elsewhere under Opus."""
+        return "OPUS" if self.subtype == "OPUS" else self.container
+
 
 FORMATS: dict[str, SoundFormat] = {
     each.name: each
@@ -75,11 +81,16 @@ FORMATS: dict[str, SoundFormat] = {
             "mp3vbr", "MP3, variable rate", ".mp3", "audio/mpeg", "MP3", "MPEG_LAYER_III",
             bitrate_mode="VARIABLE", compression_level=0.2,
         ),
+        SoundFormat(
+            "mp3-192", "MP3, 192 kbit/s", ".mp3", "audio/mpeg", "MP3", "MPEG_LAYER_III",
+            bitrate_mode="CONSTANT", compression_level=0.44,
+        ),
         SoundFormat("ogg", "OGG Vorbis", ".ogg", "audio/ogg", "OGG", "VORBIS", compression_level=0.3),
+        SoundFormat("opus", "OGG Opus", ".opus", "audio/ogg", "OGG", "OPUS", compression_level=0.7),
     )
 }  # fmt: skip
 # What a file's ending stands for when nothing more is said.
-FORMAT_OF_SUFFIX = {".wav": "wav24", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg"}
+FORMAT_OF_SUFFIX = {".wav": "wav24", ".flac": "flac", ".mp3": "mp3", ".ogg": "ogg", ".opus": "opus"}
 
 
 def format_of(name: str | Path) -> SoundFormat:
@@ -170,7 +181,7 @@ def encode(clip: Clip, *, format: str = "flac", tags: Tags | None = None) -> byt
     if tags is not None:
         from audio.tags import write_tags
 
-        write_tags(buffer, tags, container=chosen.container)
+        write_tags(buffer, tags, container=chosen.tagging)
     return buffer.getvalue()
 
 
@@ -218,6 +229,8 @@ def _encode_into(buffer: io.BytesIO, clip: Clip, chosen: SoundFormat) -> None:
         raise AudioUnwritable(
             f"MP3 holds no {clip.channels} channels at {clip.sample_rate_hz} Hz. Use FLAC or WAV, or convert to 48000 Hz."
         )
+    if chosen.subtype == "OPUS":
+        clip = _at_an_opus_rate(clip)
     options: dict[str, Any] = {"compression_level": chosen.compression_level, "bitrate_mode": chosen.bitrate_mode}
     options = {name: value for name, value in options.items() if value is not None}
     try:
@@ -228,6 +241,19 @@ def _encode_into(buffer: io.BytesIO, clip: Clip, chosen: SoundFormat) -> None:
                 file.write(block)
     except soundfile.LibsndfileError as error:
         raise AudioUnwritable(f"The sound could not be encoded as {chosen.label}: {error}") from error
+
+
+def _at_an_opus_rate(clip: Clip) -> Clip:
+    """Opus knows five rates; any other is brought to 48 kHz."""
+    if clip.sample_rate_hz in _OPUS_RATES_HZ:
+        return clip
+    from math import gcd
+
+    from scipy.signal import resample_poly
+
+    common = gcd(48_000, clip.sample_rate_hz)
+    made = resample_poly(clip.samples, 48_000 // common, clip.sample_rate_hz // common, axis=1)
+    return Clip(made, 48_000)
 
 
 def _blocks(clip: Clip, *, bits: int) -> Iterator[np.ndarray]:

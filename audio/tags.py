@@ -1,4 +1,4 @@
-"""What a sound file says about itself: title, comment, software, and one namespaced JSON value of provenance.
+"""What a sound file says about itself: title, comment, software, cover, and one namespaced JSON value of provenance.
 
 FLAC and OGG keep it in the Vorbis comment MUSICGEN_STUDIO, MP3 in an ID3 TXXX frame of that name, WAV in both an
 `id3 ` chunk and the INFO list's ICMT, for readers that know only one of them. Knows nothing of what the JSON means.
@@ -20,12 +20,13 @@ _MAX_JSON_BYTES = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class Tags:
-    """What is written. provenance: JSON-able, empty for none."""
+    """What is written. provenance: JSON-able, empty for none. cover: a square PNG, empty for none."""
 
     title: str = ""
     comment: str = ""
     software: str = ""
     licence: str = ""
+    cover: bytes = b""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -34,12 +35,12 @@ class Tags:
 
 
 def write_tags(target: Path | BinaryIO, tags: Tags, *, container: str) -> None:
-    """Write the tags into a finished file (path or a seekable buffer). container: WAV, FLAC, OGG or MP3."""
+    """Write the tags into a finished file (path or a seekable buffer). container: WAV, FLAC, OGG, OPUS or MP3."""
     if isinstance(target, Path):
         with target.open("r+b") as file:
             return write_tags(file, tags, container=container)
     target.seek(0)
-    if container in ("FLAC", "OGG"):
+    if container in ("FLAC", "OGG", "OPUS"):
         _write_vorbis_comments(target, tags, container=container)
     elif container == "MP3":
         from mutagen.mp3 import MP3
@@ -72,10 +73,13 @@ def read_provenance(source: Path | bytes) -> dict[str, Any] | None:
 
 
 def _write_vorbis_comments(target: BinaryIO, tags: Tags, *, container: str) -> None:
+    from base64 import b64encode
+
     from mutagen.flac import FLAC
+    from mutagen.oggopus import OggOpus
     from mutagen.oggvorbis import OggVorbis
 
-    file = FLAC(target) if container == "FLAC" else OggVorbis(target)
+    file: Any = {"FLAC": FLAC, "OGG": OggVorbis, "OPUS": OggOpus}[container](target)
     if file.tags is None:
         file.add_tags()
     named = {
@@ -85,12 +89,29 @@ def _write_vorbis_comments(target: BinaryIO, tags: Tags, *, container: str) -> N
     for name, text in named.items():
         if text:
             file[name] = text
+    if tags.cover:
+        picture = _picture(tags.cover)
+        if container == "FLAC":
+            file.add_picture(picture)
+        else:
+            file["METADATA_BLOCK_PICTURE"] = b64encode(picture.write()).decode()
     target.seek(0)
     file.save(target)
 
 
+def _picture(png: bytes) -> Any:
+    """A front cover as FLAC and OGG hold it."""
+    from mutagen.flac import Picture
+
+    width, height = struct.unpack(">II", png[16:24])
+    picture = Picture()
+    picture.type, picture.mime, picture.desc, picture.data = 3, "image/png", "Cover", png
+    picture.width, picture.height, picture.depth = width, height, 24
+    return picture
+
+
 def _save_id3(file: Any, target: BinaryIO, tags: Tags) -> None:
-    from mutagen.id3 import COMM, TCOP, TIT2, TSSE, TXXX
+    from mutagen.id3 import APIC, COMM, TCOP, TIT2, TSSE, TXXX
 
     if file.tags is None:
         file.add_tags()
@@ -99,6 +120,7 @@ def _save_id3(file: Any, target: BinaryIO, tags: Tags) -> None:
         (tags.comment, COMM(encoding=3, lang="eng", desc="", text=tags.comment)),
         (tags.software, TSSE(encoding=3, text=tags.software)),
         (tags.licence, TCOP(encoding=3, text=tags.licence)),
+        (tags.cover, APIC(encoding=3, mime="image/png", type=3, desc="Cover", data=tags.cover)),
         (tags.provenance, TXXX(encoding=3, desc=KEY, text=tags.provenance_json)),
     ]
     for wanted, frame in frames:

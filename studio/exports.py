@@ -6,17 +6,20 @@ Made once per take, format and tagging, kept in a folder of bounded size. Knows 
 from __future__ import annotations
 
 import re
+import secrets
 import shutil
 import unicodedata
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agents.harmony import Key
+from audio.cover import cover_png
 from audio.io import FORMATS, AudioError, encode, read_clip, written_whole
+from audio.lossy import encode_under_ceiling, is_lossy
 from audio.tags import Tags
 from studio.settings import VERSION
 from studio.takes import Take, TakeStore
@@ -29,6 +32,14 @@ EXPORT_FORMATS: dict[str, str] = {
     "stems": "Stems, FLAC in a zip",
     "stems-wav": "Stems, WAV 24 bit in a zip",
     "midi": "MIDI",
+    "dawproject": "Project, DAWproject (Bitwig, Studio One, Cubase)",
+    "reaper": "Project, REAPER in a zip",
+    "daw": "Parts and MIDI for Live, FL Studio, Logic",
+}
+_PROJECTS = {
+    "dawproject": (".dawproject", "application/vnd.bitwig.dawproject"),
+    "reaper": (" – REAPER.zip", "application/zip"),
+    "daw": (" – parts and MIDI.zip", "application/zip"),
 }
 
 
@@ -82,6 +93,43 @@ class Exports:
             raise ExportError(f"This take cannot be exported as {EXPORT_FORMATS[format]}: {error}") from error
         return ExportedFile(path, path.name, ascii_name(path.name), media_type)
 
+    def bundle(
+        self,
+        take_ids: Sequence[str],
+        *,
+        format: str,
+        provenance: bool,
+        progress: Callable[[float, str], None] | None = None,
+    ) -> ExportedFile:
+        """Several takes in one zip, each under its telling name. Takes without stems or notes are left out where those are
+        asked for.
+
+        progress: told 0 to 1 and the take in hand; what it raises ends the work and nothing is left behind. Raises ExportError
+        when none of them can be had so, or as `export`.
+        """
+        path = self._dir / "bundles" / f"{secrets.token_hex(6)}.zip"
+        refused = ""
+        names: set[str] = set()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
+            for number, take_id in enumerate(take_ids):
+                if progress is not None:
+                    progress(number / len(take_ids), self._store.read(take_id).title)
+                try:
+                    made = self.export(take_id, format=format, provenance=provenance)
+                except ExportError as error:
+                    refused = refused or str(error)
+                    continue
+                name = _free_name(made.filename, names)
+                bundle.write(made.path, name)
+                names.add(name)
+            if not names:
+                raise ExportError(refused or "No take was chosen. Choose some and export again.")
+        self._make_room(keep=path)
+        if progress is not None:
+            progress(1.0, "")
+        return ExportedFile(path, f"Takes – {len(names)}.zip", f"Takes - {len(names)}.zip", "application/zip")
+
     def forget(self, take_id: str) -> None:
         """Remove a take's exports, when it goes to the bin."""
         if re.fullmatch(r"[0-9a-f-]+", take_id):
@@ -98,12 +146,27 @@ class Exports:
                 raise ExportError(f"This take has no stems: {take.engine.label} makes the mix in one piece.")
             sound = "wav24" if format == "stems-wav" else "flac"
             return " – stems.zip", "application/zip", lambda part: self._write_stems(take, part, sound, provenance)
+        if format in _PROJECTS:
+            return *_PROJECTS[format], lambda part: self._write_project(take, part, format)
         chosen = FORMATS[format]
         return chosen.suffix, chosen.media_type, lambda part: self._write_sound(take, part, format, provenance)
 
     def _write_sound(self, take: Take, part: Path, format: str, provenance: bool) -> None:
         clip = read_clip(self._store.audio_path(take.id))
-        part.write_bytes(encode(clip, format=format, tags=tags_of(take) if provenance else None))
+        tags = tags_of(take, peaks=self._store.peaks(take.id)) if provenance else None
+        part.write_bytes((encode_under_ceiling if is_lossy(format) else encode)(clip, format=format, tags=tags))
+
+    def _write_project(self, take: Take, part: Path, format: str) -> None:
+        from studio.projects.dawproject import write_dawproject
+        from studio.projects.folder import write_folder
+        from studio.projects.rpp import write_reaper
+        from studio.projects.session import session_of_take
+
+        session = session_of_take(take, self._store)
+        if format == "dawproject":
+            write_dawproject(part, session, software="MusicGen Studio", version=VERSION)
+        else:
+            (write_reaper if format == "reaper" else write_folder)(part, session)
 
     def _write_stems(self, take: Take, part: Path, format: str, provenance: bool) -> None:
         """One file a part, stored as they are (sound does not shrink), and the notes when there are any."""
@@ -153,13 +216,21 @@ def provenance_of(take: Take) -> dict[str, Any]:
     }
 
 
-def tags_of(take: Take, *, part: str = "") -> Tags:
-    """The tags of an exported sound, of the mix or of one part."""
+def tags_of(take: Take, *, part: str = "", peaks: Sequence[int] = ()) -> Tags:
+    """The tags of an exported sound, of the mix or of one part; with its peaks, a cover drawn from them too."""
     title = f"{take.title} – {part}" if part else take.title
     comment = take.plan.brief.words or take.plan.prompt.value
     return Tags(
-        title=title, comment=comment, software=SOFTWARE, licence=take.engine.licence, provenance=provenance_of(take)
-    )
+        title=title, comment=comment, software=SOFTWARE, licence=take.engine.licence, provenance=provenance_of(take),
+        cover=_cover_of(take, peaks) if peaks else b"",
+    )  # fmt: skip
+
+
+def _cover_of(take: Take, peaks: Sequence[int]) -> bytes:
+    """The waveform on the colour of the key: neighbours on the circle of fifths are neighbours in hue."""
+    sections = take.plan.sections
+    energy = sum(section.energy.value * section.bars.value for section in sections) / max(1, take.plan.bars)
+    return cover_png(peaks, hue=take.plan.key.value.tonic * 7 % 12 / 12, energy=energy)
 
 
 def telling_name(take: Take) -> str:
@@ -187,6 +258,15 @@ def plain_file_name(text: str) -> str:
     text = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]+', " ", text)
     text = " ".join(text.split()).strip(" .")[:80]
     return text.encode()[:150].decode(errors="ignore").strip(" .")
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    """The name, under a number when another has it."""
+    stem, dot, suffix = name.rpartition(".")
+    number, free = 2, name
+    while free in taken:
+        free, number = f"{stem} ({number}){dot}{suffix}", number + 1
+    return free
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_written_tone_comes_back_as_the_same_tone(tmp_path: Path, format: str,
     assert [each.name for each in tmp_path.iterdir()] == [path.name], "nothing is left beside the file"
 
 
-@pytest.mark.parametrize("format", [name for name in FORMATS if name != "ogg"])
+@pytest.mark.parametrize("format", [name for name in FORMATS if FORMATS[name].container != "OGG"])
 def test_the_same_clip_gives_the_same_bytes(format: str) -> None:
     assert encode(tone(), format=format) == encode(tone(), format=format)
 
@@ -105,7 +105,7 @@ def test_every_format_carries_its_provenance_however_long(tmp_path: Path, format
     assert read_provenance(path) == PROVENANCE
     assert read_provenance(encode(tone(), format=format, tags=TAGS)) == PROVENANCE
     assert read_provenance(encode(tone(), format=format)) is None, "opting out writes nothing"
-    assert read_clip(path).frames == tone().frames, "tags do not touch the sound"
+    assert read_clip(path).seconds == tone().seconds, "tags do not touch the sound"
 
 
 def test_a_wav_says_it_twice_in_id3_and_in_the_info_list(tmp_path: Path) -> None:
