@@ -61,12 +61,16 @@ def describe(
 
 
 class Context(BaseModel):
-    """What is known of the user beside the brief: their taste, and the style of the references they chose."""
+    """What is known of the user beside the brief: their taste, and the style of the references they chose.
+
+    nearest: how the tracks of the user's own library that are nearest to the words are described.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     taste: Taste = Taste()
     style: StyleCard | None = None
+    nearest: tuple[str, ...] = ()
 
 
 def enhance(
@@ -144,6 +148,8 @@ def _shown(wishes: Wishes, context: Context) -> str:
         lines.append(f"The user's taste: {context.taste.sentence}")
     if context.style:
         lines.append(f"The references sound like: {as_data(context.style.words, characters=400)}")
+    for number, described in enumerate(context.nearest[:4], start=1):
+        lines.append(f"Track {number} of the user's own library near to the wish: {as_data(described, characters=240)}")
     return "\n".join(lines)
 
 

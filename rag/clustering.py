@@ -194,7 +194,7 @@ def _described(number: int, inside: list[Track], everything: Sequence[Track], ta
     because = [_share_sentence(inside, everything, genres[0])] if genres else []
     because += [sentence for _, _, sentence in differing[:3]]
     words = [differing[0][1]] if differing else []
-    words += [genres[0].replace("_", " ")] if genres else [moods[0].replace("_", " ")] if moods else []
+    words += [_kinds(genres, inside)] if genres else [moods[0].replace("_", " ")] if moods else []
     name = " ".join(words) or "Mixed"
     tempos = [one.features.tempo_bpm for one in inside if one.features]
     taken[name] += 1
@@ -213,6 +213,13 @@ def _described(number: int, inside: list[Track], everything: Sequence[Track], ta
     )
 
 
+def _kinds(genres: Sequence[str], inside: Sequence[Track]) -> str:
+    """The genre of a third or more; else the two that tell most."""
+    first = sum(one.genre == genres[0] for one in inside) / len(inside)
+    named = genres[:1] if first >= 0.33 else genres[:2]
+    return " and ".join(name.replace("_", " ") for name in named)
+
+
 def _more_often(inside: list[str], everything: list[str]) -> list[str]:
     """What is frequent here and more so than elsewhere: by share here times how many times the usual share that is."""
     if not inside:
@@ -221,7 +228,7 @@ def _more_often(inside: list[str], everything: list[str]) -> list[str]:
     scores = {}
     for name, count in here.items():
         share, usual = count / len(inside), there[name] / len(everything)
-        if share >= 0.2:
+        if share >= 0.08 and share >= 1.5 * usual:
             scores[name] = share * np.log2(1 + share / usual)
     return sorted(scores, key=lambda name: (-scores[name], name))
 

@@ -88,6 +88,10 @@ class Database:
                 beside.replace(kept.with_name(kept.name + suffix))
         self.notice = f"The library was damaged and was set aside as {kept.name}. Your music is untouched: import its folders again."
 
+    def read(self, query: str, values: Any = ()) -> list[sqlite3.Row]:
+        """The answer to a question in SQL that changes nothing."""
+        return self._rows(query, values)
+
     def _rows(self, query: str, values: Any = ()) -> list[sqlite3.Row]:
         with self._guarded() as connection:
             return connection.execute(query, values).fetchall()

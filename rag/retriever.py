@@ -307,7 +307,7 @@ def why_it_matched(
     against = [(one.label, one.features) for one in like]
     if query.clip is not None:
         against.append((query.clip.name, query.clip.features))
-    if SOUND in nearness and against:
+    if nearness.get(SOUND, 0.0) > 0.1 and against:
         named = f"“{against[0][0]}”" if len(against) == 1 else f"the mixture of {len(against)}"
         why.append(f"Sounds {_nearness_word(nearness[SOUND])} {named} ({nearness[SOUND]:.2f} of 1).")
     if len(against) == 1 and against[0][1] is not None and track.features is not None:

@@ -22,6 +22,7 @@ from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, HistoryError, Page
+from studio.inspirations import Inspirations
 from studio.installing import Installation
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.ledger import Ledger
@@ -103,7 +104,10 @@ class Studio:
             self.reviews = Reviews(
                 store=self.store, history=self.history, desk=self.desk, busy=lambda: self.jobs.waits_for_sound
             )
-            self.planner = planner or self.desk.plan
+            self.inspirations = Inspirations(
+                self.library, history=self.history, store=self.store, planner=planner or self.desk.plan
+            )
+            self.planner = self.inspirations.plan
             self.jobs = Jobs(
                 generate=self.pipeline.generate, plan_from_brief=self.planner, capabilities=self.capabilities, store=self.store,
                 history=self.history, log_path=self.log_path, edit=getattr(self.pipeline, "edit", None), kept=self.reviews.ask,
@@ -162,12 +166,14 @@ class Studio:
     def generate(self, request: GenerateRequest, *, owner: str = "") -> JobView:
         """Queue a take; a guest may have only so many under way.
 
-        Raises as `Jobs.submit`, the agents' errors for a brief that says nothing (that is refused, not queued), and
-        TakeMissing or NotYours for a melody out of a take that is not the owner's.
+        Raises as `Jobs.submit`, the agents' errors for a brief that says nothing (that is refused, not queued) or whose
+        references are not there, and TakeMissing or NotYours for a melody out of a take that is not the owner's.
         """
         steering = request.sampling.steering
         if steering is not None and (steering.melody or "").startswith("take:"):
             self.entry((steering.melody or "").removeprefix("take:"), owner=owner)
+        if request.brief.references:
+            request = self.inspirations.ready(request, self.capabilities(request.engine), owner=owner)
         if request.plan is None:
             from agents.planner import read_brief
 

@@ -12,7 +12,7 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from agents.types import PlanError
+from agents.types import BriefError, PlanError
 from studio.engines.base import Continue, Edit, EngineError, Repaint, Vary
 from studio.engines.edits import KINDS
 from studio.jobs import JobError
@@ -22,6 +22,7 @@ from studio.takes import TakeError
 from studio.ui.form import fields_of
 from studio.ui.generate_tab import GenerateTab, recent_takes, show_plan
 from studio.ui.history_tab import HistoryTab, history_view
+from studio.ui.references_field import asked_for
 from studio.ui.refine_panel import refine_take
 from studio.ui.suggest_panel import suggested
 from studio.ui.visitors import Visitor, visitor_of
@@ -60,7 +61,7 @@ def build_actions(studio: Studio, page: Page) -> None:
             return {tab.recent: gr.skip()}
         try:
             changed = verb(asked, visitor)
-        except (StudioError, TakeError, JobError, EngineError, PlanError, RefineError) as refusal:
+        except (StudioError, TakeError, JobError, EngineError, BriefError, PlanError, RefineError) as refusal:
             raise gr.Error(str(refusal), title="That did not work", print_exception=False) from refusal
         if asked["action"] == "bin":
             gr.Info("It waits in the bin; History restores it.", title="Take deleted", duration=4)
@@ -94,6 +95,10 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
         "restore": lambda asked, visitor: studio.restore_take(_take(asked), owner=visitor.sees_only),
         "refine": lambda asked, visitor: refine_take(studio, _take(asked), visitor),
         "stems": lambda asked, visitor: {page.tabs: gr.Tabs(selected="stems")},
+        "use": lambda asked, visitor: {
+            page.tabs: gr.Tabs(selected="generate"),
+            page.generate.fields["references"]: asked_for(asked),
+        },
         "edit": lambda asked, visitor: _edit(studio, page, _take(asked), visitor),
         **{kind: lambda asked, visitor: studio.edit(_shaping(asked), owner=visitor.sees_only) for kind in KINDS},
     }

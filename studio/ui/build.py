@@ -13,6 +13,7 @@ from studio.ui.actions import Page, build_actions
 from studio.ui.agents_panel import build_agents_panel
 from studio.ui.generate_tab import build_generate_tab, preset_choices, recent_takes
 from studio.ui.history_tab import build_history_tab
+from studio.ui.library_tab import build_library_tab
 from studio.ui.models_panel import build_models_panel
 from studio.ui.stems_tab import TRANSPORT, build_stems_tab
 from studio.ui.suggest_panel import fill_suggestions
@@ -32,6 +33,8 @@ def build_page(studio: Studio) -> gr.Blocks:
                 build_stems_tab()
             with gr.Tab("History", id="history") as history_item:
                 history = build_history_tab(studio, history_item)
+            with gr.Tab("Library", id="library"):
+                build_library_tab()
         gr.HTML(shell.DECK)
         gr.HTML(TRANSPORT)
         build_actions(studio, Page(tabs, generate, history))

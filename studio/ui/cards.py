@@ -135,8 +135,17 @@ def _take_card(
         f'<div class="st-wide st-badges">{"" if binned else score_chip(take.id, scores)}{badges}<span class="st-badge">{clock(take.seconds)}</span>'
         f'<span class="st-badge">{take.created_at:%d %b %Y, %H:%M} UTC</span>'
         f"{'' if binned else opinion_buttons(take, vote, may_pick=details)}</div>"
-        f"{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
+        f"{_shaped_by(take)}{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
     )
+
+
+def _shaped_by(take: Take) -> str:
+    """Which tracks shaped the take, each with its weight; pointing at one says what it gave."""
+    names = ", ".join(
+        f'<b title="{escape(", ".join(one.gave) or "nothing in particular", quote=True)}">{escape(one.name)}</b> × {one.weight:g}'
+        for one in take.plan.shaped_by
+    )
+    return f'<p class="st-wide st-shaped">Shaped by {names}</p>' if names else ""
 
 
 def _act(text: str, action: str, identity: str, kind: str = "") -> str:

@@ -13,7 +13,6 @@ import gradio as gr
 
 from agents.answers import Answer
 from agents.enhancing import Addition, Enhanced
-from agents.prompt_agent import Context
 from agents.taste import taste_of
 from agents.types import BriefError
 from studio.asking import asked_by
@@ -43,13 +42,14 @@ def wire_enhance(studio: Studio, button: gr.Button, view: gr.HTML, fields: Mappi
         try:
             brief = brief_of(values)
             visitor = visitor_of(request)
+            context, near = studio.inspirations.context(brief, _taste(studio, visitor), owner=visitor.sees_only)
             with asked_by(visitor.owner):
-                answers = studio.desk.enhance(
-                    brief, context=Context(taste=_taste(studio, visitor)), seed=len(brief.words)
-                )
+                answers = studio.desk.enhance(brief, context=context, seed=len(brief.words))
         except (BriefError, EngineError) as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
         credit = credit_of(answers)
+        if near:
+            credit += f", with {len(near)} of your library near to it ({', '.join(track.label for track in near)})"
         kept = [answer.value.model_dump(mode="json") for answer in answers]
         return kept, credit, gr.update(value=enhanced_view(answers_of(kept), credit), visible=True)
 

@@ -19,6 +19,7 @@ from studio.engines.base import Continue, Edit, Sampling, Vary
 from studio.engines.steering import PromptWeight, Steering
 from studio.jobs import GenerateRequest
 from studio.presets import Preset, PresetError
+from studio.ui.references_field import references_written, with_references
 from studio.ui.steer_panel import BLENDED, OVER_TIME
 
 # The plan's table, a row a section.
@@ -32,7 +33,7 @@ def brief_of(values: Mapping[str, Any]) -> Brief:
 
     An empty length leaves it to the words.
     """
-    return make_brief(
+    brief = make_brief(
         words=values["words"] or "",
         seconds=_length(values["seconds"]),
         tempo_bpm=_number(values["tempo_bpm"], what="A tempo", like="92 or 92.5"),
@@ -40,6 +41,7 @@ def brief_of(values: Mapping[str, Any]) -> Brief:
         meter=values["meter"] or None,
         negative_words=values["negative_words"] or "",
     )
+    return with_references(brief, values.get("references"))
 
 
 def _length(written: str | None) -> float | None:
@@ -253,5 +255,6 @@ def fields_of(brief: Brief, *, sampling: Sampling, engine: str) -> dict[str, Any
         "key": brief.key.name if brief.key else "",
         "meter": brief.meter.name if brief.meter else "",
         "negative_words": brief.negative_words,
+        "references": references_written(brief),
         **{name: getattr(sampling, name) for name in SAMPLING_FIELDS},
     }

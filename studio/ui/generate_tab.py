@@ -33,6 +33,7 @@ from studio.ui.form import (
     request_of,
     sampling_of,
 )
+from studio.ui.references_panel import lay_out_references, wire_references
 from studio.ui.refine_panel import lay_out_refine, wire_refine
 from studio.ui.steer_panel import build_steer_panel
 from studio.ui.suggest_panel import lay_out_suggestions, wire_suggestions
@@ -120,11 +121,13 @@ def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any], dict[str,
             buttons["enhance"] = gr.Button("Enhance", min_width=90, scale=1, elem_id="st-enhance-words")
             buttons["plan"] = gr.Button("Plan first", min_width=100, scale=1, elem_id="st-plan-first")
         enhanced = lay_out_enhanced()
+        fields["references"], tray = lay_out_references()
         buttons.update(lay_out_refine())
         with gr.Accordion("Advanced", open=False):
             _advanced(fields, buttons)
         steering = build_steer_panel(studio)
         wire_enhance(studio, buttons["enhance"], enhanced, fields)
+        wire_references(studio, fields["references"], tray, steering["melody"])
     return fields, steering, buttons
 
 

@@ -28,7 +28,13 @@ MAX_LOGIN_BYTES = 8 * 2**10
 GUEST_COOKIE_SECONDS = 365 * 24 * 3600
 _LOGIN_PAGE = Path(__file__).with_name("login.html")
 _STARTUP_PATH = "/gradio_api/startup-events"
-_UPLOAD_PATHS = ("/gradio_api/upload", "/gradio_api/component_server", "/studio/desk/uploads")
+_UPLOAD_PATHS = (
+    "/gradio_api/upload",
+    "/gradio_api/component_server",
+    "/studio/desk/uploads",
+    "/studio/library/clip",
+    "/studio/library/upload",
+)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FREE_OF_LIMITS = ("/assets/", "/static/", "/svelte/", "/studio/static/")
 _CLOSED_WHEN_SHARED = (

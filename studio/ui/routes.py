@@ -31,8 +31,10 @@ from studio.ui.agent_routes import AgentRoutes
 from studio.ui.beside import Beside
 from studio.ui.compare_routes import CompareRoutes
 from studio.ui.guard import refusal, too_many
+from studio.ui.library_routes import LibraryRoutes
 from studio.ui.live_wav import HEADERS as WAV_HEADERS
 from studio.ui.live_wav import Listeners, Streamed, live_wav
+from studio.ui.outside_routes import OutsideRoutes
 from studio.ui.route_tools import NotFound, answered, in_thread
 from studio.ui.shown import job_shown, take_shown
 from studio.ui.visitors import Visitor
@@ -71,6 +73,8 @@ class StudioRoutes:
             *AgentRoutes(self._studio).routes(),
             Route("/studio/static/{name}", self.static),
             *CompareRoutes(self._studio).routes(),
+            *LibraryRoutes(self._studio).routes(),
+            *OutsideRoutes(self._studio).routes(),
             Route("/studio", self.nothing),
             Route("/studio/{anything:path}", self.nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ]

@@ -1,0 +1,302 @@
+"""The Library tab's routes: what is there, what is found, tracks to hear, the map, the dashboard, sounds brought in.
+
+A guest sees and hears only tracks of their own, and what is another's is answered like what does not exist. Folders are the
+owner's alone, and nobody's while the studio is shared. Knows nothing of logins: the guard stands before it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from audio.io import AudioError
+from rag.database import LibraryError
+from rag.embeddings import EmbeddingError
+from rag.filters import Filters
+from rag.overview import overview_of
+from rag.retriever import HeardClip, Query
+from rag.tracks import Track
+from rag.vectordb import VectorStoreError
+from studio.hub import ModelError
+from studio.library_map import LibraryMap
+from studio.library_sounds import LibrarySounds
+from studio.studio import Studio
+from studio.ui.guard import refusal
+from studio.ui.library_asked import BadQuestion, asked_in
+from studio.ui.library_shown import answer_shown, features_shown, job_shown, map_shown, overview_shown, track_shown
+from studio.ui.route_tools import NotFound, answered, in_thread
+from studio.ui.visitors import Visitor, features
+
+_NOT_KEPT = {"Cache-Control": "no-store"}
+_KEEP_PRIVATE = {"Cache-Control": "private, no-cache"}
+_TROUBLE = (LibraryError, VectorStoreError, EmbeddingError, ModelError, AudioError, BadQuestion)
+_CLIPS = 40
+_ONLY_HERE = "Folders are imported by the studio's owner on this machine, while the studio is not shared."
+Handler = Callable[["LibraryRoutes", Request, Visitor], Awaitable[Response]]
+
+
+def in_sentences(handler: Handler) -> Callable[[LibraryRoutes, Request], Awaitable[Response]]:
+    """Answer the library's refusals with a 400 and their sentence; the rest as every route does."""
+
+    @functools.wraps(handler)
+    async def answer(self: LibraryRoutes, request: Request, visitor: Visitor) -> Response:
+        try:
+            return await handler(self, request, visitor)
+        except _TROUBLE as trouble:
+            return refusal(400, str(trouble))
+
+    return answered(answer)
+
+
+class LibraryRoutes:
+    """The routes over one studio's library."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio, self._library = studio, studio.library
+        self._map = LibraryMap(studio.library)
+        self._sounds = LibrarySounds(studio.library)
+        self._clips: OrderedDict[str, tuple[str, HeardClip]] = OrderedDict()
+
+    def routes(self) -> list[Route]:
+        base, track = "/studio/library", "/studio/library/tracks/{track_id:int}"
+        return [
+            Route(f"{base}/status", self.status, methods=["GET"]),
+            Route(f"{base}/tracks", self.find, methods=["GET"]),
+            Route(f"{track}/sound", self.sound, methods=["GET"]),
+            Route(f"{track}/peaks.json", self.peaks, methods=["GET"]),
+            Route(f"{base}/overview", self.overview, methods=["GET"]),
+            Route(f"{base}/map", self.map, methods=["GET"]),
+            Route(f"{base}/duplicates", self.duplicates, methods=["GET"]),
+            Route(f"{base}/clip", self.clip, methods=["POST"]),
+            Route(f"{base}/upload", self.upload, methods=["POST"]),
+            Route(f"{base}/import", self.start_import, methods=["POST"]),
+            Route(f"{base}/stop", self.stop, methods=["POST"]),
+            Route(f"{base}/work", self.work, methods=["POST"]),
+            Route(f"{base}/forget", self.forget, methods=["POST"]),
+            Route(f"{base}/plotly.js", self.plotly, methods=["GET"]),
+        ]
+
+    # ---------------------------------------------------------------------------------------------- looking
+
+    @in_sentences
+    async def status(self, request: Request, visitor: Visitor) -> Response:
+        """How many tracks there are, what hears them, and the work under way."""
+        return JSONResponse(await in_thread(self._status, visitor), headers=_NOT_KEPT)
+
+    def _status(self, visitor: Visitor) -> dict[str, Any]:
+        library, may = self._library, features(self._studio.settings, visitor)
+        own = Filters(owner=visitor.sees_only)
+        shown: dict[str, Any] = {
+            "tracks": library.tracks.count(own), "hears": library.sound.label, "tier": library.sound.tier,
+            "job": job_shown(library.jobs.view()) if visitor.is_host else None, "notice": library.tracks.notice,
+            "may_import": may.import_folders, "may_fetch": may.import_urls,
+        }  # fmt: skip
+        if visitor.is_host:
+            broken = library.tracks.listing(own, state="broken", limit=50)
+            shown["broken"] = [[Path(each.path).name, each.reason] for each in broken]
+            shown["gone"] = library.tracks.count(own, state="gone")
+        if may.import_folders:
+            shown["folders"] = [[str(path), watched] for path, watched in library.tracks.folders().items()]
+            shown["to_be_heard"] = library.to_be_heard() if shown["tracks"] else 0
+        return shown
+
+    @in_sentences
+    async def find(self, request: Request, visitor: Visitor) -> Response:
+        """Tracks by words, songs, a clip and filters, each with why it matched; see `asked_in`."""
+        asked = asked_in(request.query_params, owner=visitor.sees_only)
+        clip = self._clip(asked.clip, visitor) if asked.clip else None
+        query = Query(
+            words=asked.words, like=asked.like, clip=clip, filters=asked.filters, order=asked.order, limit=asked.limit,
+            offset=asked.offset,
+        )  # fmt: skip
+        shown = await in_thread(self._find, query, visitor)
+        return JSONResponse(shown, headers=_NOT_KEPT)
+
+    def _find(self, query: Query, visitor: Visitor) -> dict[str, Any]:
+        for track_id in query.like:
+            self._track(track_id, visitor)
+        if query.asks_nothing or not self._library.tracks.count(query.filters):
+            tracks = self._library.tracks
+            listed = tracks.listing(query.filters, order=query.order, limit=query.limit, offset=query.offset)
+            shown = [{**track_shown(track, host=visitor.is_host), "why": [], "nearness": {}} for track in listed]
+            return {"tracks": shown, "total": tracks.count(query.filters), "by": ""}
+        return answer_shown(self._studio.inspirations.retriever.find(query), host=visitor.is_host)
+
+    @in_sentences
+    async def overview(self, request: Request, visitor: Visitor) -> Response:
+        """What the dashboard draws, of what the filters leave."""
+        asked = asked_in(request.query_params, owner=visitor.sees_only)
+        seen = await in_thread(overview_of, self._library.tracks, asked.filters)
+        return JSONResponse(overview_shown(seen), headers=_NOT_KEPT)
+
+    @in_sentences
+    async def map(self, request: Request, visitor: Visitor) -> Response:
+        """The map of styles: the last one drawn, and whether a newer one is on its way."""
+        drawn = await in_thread(self._map.look, visitor.sees_only)
+        shown = {"map": map_shown(drawn.map, drawn.tracks), "drawing": drawn.drawing, "error": drawn.error}
+        return JSONResponse(shown, headers=_NOT_KEPT)
+
+    @in_sentences
+    async def duplicates(self, request: Request, visitor: Visitor) -> Response:
+        """Groups of tracks that are one recording."""
+        shown = await in_thread(self._duplicates, visitor)
+        return JSONResponse({"groups": shown}, headers=_NOT_KEPT)
+
+    def _duplicates(self, visitor: Visitor) -> list[list[dict[str, Any]]]:
+        groups = self._sounds.same_recordings(owner=visitor.sees_only)
+        return [[track_shown(track, host=visitor.is_host) for track in group] for group in groups]
+
+    # ---------------------------------------------------------------------------------------------- hearing
+
+    @in_sentences
+    async def sound(self, request: Request, visitor: Visitor) -> Response:
+        """A track as a browser can play it, with byte ranges."""
+        track = await in_thread(self._track, request.path_params["track_id"], visitor)
+        path, media_type = await in_thread(self._sounds.playable, track)
+        return FileResponse(path, media_type=media_type, headers=_KEEP_PRIVATE)
+
+    @in_sentences
+    async def peaks(self, request: Request, visitor: Visitor) -> Response:
+        """What the player shows of a track."""
+        track = await in_thread(self._track, request.path_params["track_id"], visitor)
+        peaks = await in_thread(self._sounds.peaks, track)
+        heard = track.features
+        badges = [track.genre.replace("_", " ")] if track.genre else []
+        badges += [f"{heard.tempo_bpm:.0f} bpm", heard.key_name] if heard else []
+        shown = {
+            "track": track.id, "title": track.label, "seconds": track.seconds, "peaks": peaks, "sections": [],
+            "badges": [{"text": text, "kind": ""} for text in badges], "versions": [],
+        }  # fmt: skip
+        return JSONResponse(shown, headers=_KEEP_PRIVATE)
+
+    @in_sentences
+    async def clip(self, request: Request, visitor: Visitor) -> Response:
+        """Hear a sound that is not to be kept, so that its like can be looked for. The body is the file."""
+        data, name = await request.body(), _file_name(request)
+        heard = await in_thread(self._hear, data, name)
+        token = secrets.token_urlsafe(12)
+        self._clips[token] = (visitor.owner, heard)
+        while len(self._clips) > _CLIPS:
+            self._clips.popitem(last=False)
+        return JSONResponse(
+            {"clip": token, "name": name, "features": features_shown(heard.features)}, headers=_NOT_KEPT
+        )
+
+    def _hear(self, data: bytes, name: str) -> HeardClip:
+        from audio.io import decode
+
+        return self._studio.inspirations.hear(decode(data, name=name, max_seconds=1_200.0), name=name)
+
+    @in_sentences
+    async def upload(self, request: Request, visitor: Visitor) -> Response:
+        """Keep a sound in the library, as this visitor's. The body is the file."""
+        data, name = await request.body(), _file_name(request)
+        track = await in_thread(functools.partial(self._sounds.keep, data, name=name, owner=visitor.owner))
+        return JSONResponse(track_shown(track, host=visitor.is_host), headers=_NOT_KEPT)
+
+    # ---------------------------------------------------------------------------------------- the owner's work
+
+    @in_sentences
+    async def start_import(self, request: Request, visitor: Visitor) -> Response:
+        """Import a folder or a file of this machine: {path, watched}."""
+        if not features(self._studio.settings, visitor).import_folders:
+            return refusal(403, _ONLY_HERE)
+        body = await _json(request)
+        path = str(body.get("path") or "").strip().strip("'\"")
+        if not path:
+            raise BadQuestion("Write the folder's path first, like /home/me/Music.")
+        begin = functools.partial(self._library.start_import, [Path(path)], watched=bool(body.get("watched")))
+        return JSONResponse({"job": job_shown(await in_thread(begin))}, headers=_NOT_KEPT)
+
+    @in_sentences
+    async def work(self, request: Request, visitor: Visitor) -> Response:
+        """Look through the folders again, hear everything with another model, or rebuild the index: {what}."""
+        if not features(self._studio.settings, visitor).import_folders:
+            return refusal(403, _ONLY_HERE)
+        kinds: dict[str, Callable[[], Any]] = {
+            "rescan": self._library.rescan, "reindex": self._library.start_reindex,
+            "rebuild": self._library.start_rebuild,
+        }  # fmt: skip
+        begin = kinds.get(str((await _json(request)).get("what")))
+        if begin is None:
+            raise NotFound
+        job = await in_thread(begin)
+        if job is None:
+            raise BadQuestion("No folder has been imported yet, or none of them is there.")
+        return JSONResponse({"job": job_shown(job)}, headers=_NOT_KEPT)
+
+    @in_sentences
+    async def stop(self, request: Request, visitor: Visitor) -> Response:
+        """Stop the work under way; what is done is kept."""
+        if not visitor.is_host:
+            raise NotFound
+        self._library.jobs.stop()
+        return JSONResponse({"job": job_shown(self._library.jobs.view())}, headers=_NOT_KEPT)
+
+    @in_sentences
+    async def forget(self, request: Request, visitor: Visitor) -> Response:
+        """Take a folder off the list of those imported from: {path}. Its tracks stay."""
+        if not features(self._studio.settings, visitor).import_folders:
+            return refusal(403, _ONLY_HERE)
+        path = Path(str((await _json(request)).get("path") or ""))
+        await in_thread(self._library.tracks.forget_folder, path)
+        await in_thread(self._library.watch_folders)
+        return JSONResponse({}, headers=_NOT_KEPT)
+
+    @answered
+    async def plotly(self, request: Request, visitor: Visitor) -> Response:
+        """The script that draws, out of the installed package: nothing is fetched from elsewhere."""
+        path = await in_thread(_plotly_path)
+        return FileResponse(path, media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"})
+
+    # ---------------------------------------------------------------------------------------------- the rest
+
+    def _track(self, track_id: int, visitor: Visitor) -> Track:
+        track = self._library.tracks.get(int(track_id), owner=visitor.sees_only)
+        if track is None:
+            raise NotFound
+        return track
+
+    def _clip(self, token: str, visitor: Visitor) -> HeardClip:
+        owner, heard = self._clips.get(token, ("", None))
+        if heard is None or not visitor.may_see(owner):
+            raise BadQuestion("The clip is not here any more: drop it again.")
+        return heard
+
+
+@functools.cache
+def _plotly_path() -> Path:
+    """Found without importing plotly."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotFound
+    return Path(next(iter(spec.submodule_search_locations))) / "package_data" / "plotly.min.js"
+
+
+def _file_name(request: Request) -> str:
+    """The name a file is sent under, safe in a path."""
+    named = request.query_params.get("name", "")
+    plain = re.sub(r"[^\w .()\[\]&',+-]", "_", named.replace("\\", "/").rpartition("/")[2]).strip(". ")
+    return plain[-120:] or f"sound-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
+
+
+async def _json(request: Request) -> dict[str, Any]:
+    try:
+        body = await request.json()
+    except ValueError as wrong:
+        raise BadQuestion("The page sent what cannot be read: reload it.") from wrong
+    if not isinstance(body, dict):
+        raise BadQuestion("The page sent what cannot be read: reload it.")
+    return body

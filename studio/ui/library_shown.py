@@ -1,0 +1,106 @@
+"""Tracks, hits, jobs and maps of the library as the page's scripts read them: plain JSON values.
+
+A path is told to the studio's owner alone. Knows nothing of requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rag.clustering import Map
+from rag.features import Features
+from rag.filters import KEY_NAMES
+from rag.overview import Overview
+from rag.retriever import Answer, Found
+from rag.tracks import Track
+from studio.library_jobs import LibraryJob
+
+
+def features_shown(heard: Features | None) -> dict[str, Any] | None:
+    """The figures with their confidences; half and double tempo where the octave is unsure."""
+    if heard is None:
+        return None
+    shown = {name: round(value, 3) for name, value in asdict(heard).items()}
+    other = heard.double_bpm if heard.tempo_bpm < 95 else heard.half_bpm
+    return {**shown, "key_name": heard.key_name, "other_bpm": round(other, 1)}
+
+
+def track_shown(track: Track, *, host: bool) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "id": track.id, "ref": f"track:{track.id}", "label": track.label, "title": track.title or Path(track.path).stem,
+        "artist": track.artist, "album": track.album, "year": track.year, "genre": track.genre,
+        "genre_by": track.genre_by, "moods": list(track.moods), "moods_by": track.moods_by, "seconds": track.seconds,
+        "take": track.take_id, "state": track.state, "reason": track.reason, "features": features_shown(track.features),
+    }  # fmt: skip
+    if host:
+        shown["path"] = track.path
+    return shown
+
+
+def hit_shown(hit: Found, *, host: bool) -> dict[str, Any]:
+    return {
+        **track_shown(hit.track, host=host),
+        "why": list(hit.why),
+        "nearness": {name: round(value, 3) for name, value in hit.nearness.items()},
+    }
+
+
+def answer_shown(answer: Answer, *, host: bool) -> dict[str, Any]:
+    return {"tracks": [hit_shown(hit, host=host) for hit in answer.hits], "total": answer.total, "by": answer.by}
+
+
+def job_shown(job: LibraryJob | None) -> dict[str, Any] | None:
+    if job is None:
+        return None
+    report = job.report
+    return {
+        "kind": job.kind, "what": job.what, "state": job.state, "error": job.error, **asdict(job.progress),
+        "report": None if report is None else {
+            "added": report.added, "changed": report.changed, "moved": report.moved, "unchanged": report.unchanged,
+            "gone": report.gone, "seconds": report.seconds, "unreadable": report.unreadable[:20],
+            "broken": [[Path(path).name, why] for path, why in report.broken[:50]], "broken_count": len(report.broken),
+        },
+    }  # fmt: skip
+
+
+def overview_shown(seen: Overview) -> dict[str, Any]:
+    return {**asdict(seen), "key_names": list(KEY_NAMES)}
+
+
+def map_shown(drawn: Map | None, tracks: dict[int, Track]) -> dict[str, Any] | None:
+    """Points as columns, which are a third of the size of rows."""
+    if drawn is None:
+        return None
+    ids = list(drawn.places)
+    return {
+        "ids": ids,
+        "x": [round(drawn.places[one][0], 4) for one in ids],
+        "y": [round(drawn.places[one][1], 4) for one in ids],
+        "cluster": [drawn.cluster_of.get(one, -1) for one in ids],
+        "labels": [tracks[one].label if one in tracks else "" for one in ids],
+        "facts": [_facts(tracks.get(one)) for one in ids],
+        "clusters": [
+            {
+                "number": each.number, "name": each.name, "because": list(each.because), "size": len(each.tracks),
+                "tracks": list(each.tracks[:200]), "tempo_bpm": each.tempo_bpm, "energy": each.energy,
+            }
+            for each in drawn.clusters
+        ],
+        "drawn_by": drawn.drawn_by, "left_out": drawn.left_out,
+    }  # fmt: skip
+
+
+def _facts(track: Track | None) -> str:
+    if track is None:
+        return ""
+    said = [track.genre.replace("_", " ")] if track.genre else []
+    if track.features:
+        said += [f"{track.features.tempo_bpm:.0f} bpm", track.features.key_name]
+    return ", ".join(said)
+
+
+def groups_shown(groups: Sequence[Sequence[Track]], *, host: bool) -> list[list[dict[str, Any]]]:
+    return [[track_shown(track, host=host) for track in group] for group in groups]

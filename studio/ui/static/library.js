@@ -1,0 +1,309 @@
+// The Library tab: one question (words, songs, a clip, filters), its answer as a list, and what may be done with each
+// track. Charts, the tray and bringing music in are in files of their own; they change the question through `ask`.
+import { Bring } from "./library_bring.js";
+import { Charts } from "./library_charts.js";
+import { Tray } from "./library_tray.js";
+import { clock } from "./deck.js";
+import { PLAY } from "./icons.js";
+
+const $ = (id) => document.getElementById(id);
+export const PAGE = 30;
+export const element = (tag, className = "", text) => {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  if (tag === "button") made.type = "button";
+  return made;
+};
+export const pretty = (name) => name.replaceAll("_", " ");
+const FILTERS = ["tempo", "key", "energy", "genre", "mood", "years", "seconds", "own", "among"];
+const NAMES = { tempo: "Tempo", key: "Key", energy: "Energy", genre: "", mood: "", years: "Year", seconds: "Length", own: "", among: "" };
+
+export async function ask(path, options = {}) {
+  const answer = await fetch(`studio/library/${path}`, options);
+  const body = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(body.detail ?? body.error ?? "The studio did not answer.");
+  return body;
+}
+export const send = (path, body) => ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+export class Library {
+  constructor(deck, act) {
+    this.deck = deck;
+    this.words = "";
+    this.like = new Map(); // id → label
+    this.clip = null; // {clip, name, url}
+    this.filters = {}; // as the address has them, with a label for the chip
+    this.shown = 0;
+    this.asked = 0;
+    this.tray = new Tray(this, act);
+    this.charts = new Charts(this);
+    this.bring = new Bring(this);
+    this.listen();
+    this.status();
+  }
+
+  // --- the question -----------------------------------------------------------------------------------------------
+  query({ offset = 0, limit = PAGE, bare = false } = {}) {
+    const query = new URLSearchParams();
+    if (!bare) {
+      if (this.words.trim()) query.set("words", this.words.trim());
+      if (this.like.size) query.set("like", [...this.like.keys()].map((id) => `${id}:${this.weights?.get(id) ?? 1}`).join(","));
+      if (this.clip) query.set("clip", this.clip.clip);
+      query.set("order", $("st-lib-order").value);
+      query.set("limit", limit);
+      query.set("offset", offset);
+    }
+    for (const [name, { value }] of Object.entries(this.filters)) query.set(name, value);
+    if (this.filters.key) query.set("harmonic", document.querySelector("[data-filter=harmonic]").checked ? "1" : "0");
+    return query;
+  }
+
+  // Narrow the list: an empty value takes the filter out again.
+  narrow(name, value, label = String(value)) {
+    if (value === "" || value == null) delete this.filters[name];
+    else this.filters[name] = { value, label };
+    this.fields();
+    this.refresh();
+  }
+
+  async refresh() {
+    const asked = ++this.asked;
+    this.chips();
+    try {
+      const answer = await ask(`tracks?${this.query()}`);
+      if (asked !== this.asked) return;
+      this.show(answer, true);
+    } catch (error) {
+      if (asked === this.asked) $("st-lib-list").replaceChildren(element("div", "st-empty", error.message));
+    }
+    this.charts.refresh();
+  }
+
+  async more() {
+    const answer = await ask(`tracks?${this.query({ offset: this.shown })}`);
+    this.show(answer, false);
+  }
+
+  // --- the answer -------------------------------------------------------------------------------------------------
+  show(answer, anew) {
+    const list = $("st-lib-list");
+    const rows = answer.tracks.map((track) => this.row(track));
+    if (anew) list.replaceChildren(...rows); else list.append(...rows);
+    this.shown = list.querySelectorAll(".st-track").length;
+    if (!this.shown) list.replaceChildren(this.nothing());
+    $("st-lib-more").classList.toggle("st-hidden", this.shown >= answer.total || !answer.tracks.length);
+    const asking = this.words.trim() || this.like.size || this.clip;
+    const total = `${answer.total.toLocaleString()} track${answer.total === 1 ? "" : "s"}`;
+    $("st-lib-count").textContent = asking ? `Best of ${total}${answer.by ? `, ${answer.by}` : ""}` : total;
+    $("st-lib-order").disabled = Boolean(asking);
+    this.tray.mark();
+    this.markPlaying();
+  }
+
+  nothing() {
+    const empty = element("div", "st-empty");
+    const narrowed = this.words.trim() || Object.keys(this.filters).length || this.like.size || this.clip;
+    empty.innerHTML = narrowed
+      ? "<b>No track answers to that.</b><br>Take a filter out, or ask with fewer words."
+      : "<b>Your music will stand here.</b><br>Bring a folder or some files in, and the studio listens to them: tempo, key, energy, what sounds alike. Takes you make come in by themselves.";
+    if (!narrowed) {
+      const bring = element("button", "st-act", "Bring music in");
+      bring.onclick = () => this.view("bring");
+      empty.append(element("br"), bring);
+    }
+    return empty;
+  }
+
+  row(track) {
+    const row = element("article", "st-track");
+    row.dataset.track = track.id;
+    const play = element("button", "st-play");
+    play.innerHTML = PLAY;
+    play.setAttribute("aria-label", `Play ${track.label}`);
+    play.onclick = () => this.play(track);
+    const name = element("div", "st-track-name");
+    name.append(element("b", "", track.title), element("span", "st-note", [track.artist, track.album, track.year].filter(Boolean).join(" · ")));
+    if (track.path) name.title = track.path;
+    const facts = element("div", "st-badges");
+    const badge = (text, title, act) => {
+      const one = element(act ? "button" : "span", "st-badge", text);
+      if (title) one.title = title;
+      if (act) one.onclick = act;
+      facts.append(one);
+    };
+    const heard = track.features;
+    if (track.genre) badge(pretty(track.genre), `${said(track.genre_by)}; press for more of it`, () => this.narrow("genre", track.genre, pretty(track.genre)));
+    if (heard) {
+      const sure = Math.round(100 * heard.tempo_confidence);
+      const unsure = heard.tempo_octave < 0.5 ? `, or ${Math.round(heard.other_bpm)}` : "";
+      badge(`${Math.round(heard.tempo_bpm)} bpm${unsure}`, `Tempo with ${sure} % confidence; press for such tempos`, () =>
+        this.narrow("tempo", `${Math.round(heard.tempo_bpm * 0.96)}-${Math.round(heard.tempo_bpm * 1.04)}`, `about ${Math.round(heard.tempo_bpm)} bpm`));
+      badge(heard.key_name, `Key with ${Math.round(100 * heard.key_confidence)} % confidence; press for keys that mix with it`, () => this.narrow("key", heard.key, heard.key_name));
+      const energy = element("span", "st-energy");
+      energy.style.setProperty("--share", heard.energy);
+      energy.title = `Energy ${heard.energy.toFixed(2)}, danceability ${heard.danceability.toFixed(2)}, ${heard.loudness_lufs.toFixed(1)} LUFS`;
+      facts.append(energy);
+    }
+    for (const mood of track.moods.slice(0, 2)) badge(pretty(mood), said(track.moods_by), () => this.narrow("mood", mood, pretty(mood)));
+    if (track.take) badge("made here", "A take of this studio’s");
+    badge(clock(track.seconds));
+    const acts = element("div", "st-acts");
+    const like = element("button", "st-act", "Like this");
+    like.onclick = () => this.likeThis(track);
+    const use = element("button", "st-act st-use", "Use");
+    use.onclick = () => this.tray.toggle(track);
+    acts.append(like, use);
+    row.append(play, name, acts, facts);
+    if (track.why?.length) {
+      const why = element("ul", "st-why");
+      why.append(...track.why.map((sentence) => element("li", "", sentence)));
+      row.append(why);
+    }
+    return row;
+  }
+
+  likeThis(track) {
+    this.like = new Map([[track.id, track.label]]);
+    this.clip = null;
+    this.words = $("st-lib-words").value = "";
+    this.refresh();
+    $("st-lib-chips").scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }
+
+  // --- hearing ----------------------------------------------------------------------------------------------------
+  async play(track) {
+    const { deck } = this;
+    if (deck.now?.track === track.id || (track.take && deck.now?.take === track.take)) return deck.toggle();
+    const at = $("st-lib-place").checked ? deck.audio.currentTime : 0;
+    if (track.take) await deck.loadTake(track.take, { at });
+    else await this.playSound(`studio/library/tracks/${track.id}`, track.id, at);
+    this.markPlaying();
+  }
+
+  async playSound(base, id, at) {
+    const { deck } = this;
+    const answer = await fetch(`${base}/peaks.json`);
+    if (!answer.ok) return deck.say((await answer.json().catch(() => ({}))).detail ?? "That track is not here any more.");
+    const data = await answer.json();
+    deck.show({ ...data, track: id, take: null, job: null, live: false });
+    deck.audio.src = `${base}/sound`;
+    if (at > 0) deck.audio.currentTime = Math.min(at, Math.max(0, data.seconds - 1));
+    await deck.play();
+  }
+
+  markPlaying() {
+    for (const row of document.querySelectorAll(".st-track")) row.classList.toggle("playing", Number(row.dataset.track) === this.deck.now?.track);
+  }
+
+  // --- a clip -----------------------------------------------------------------------------------------------------
+  async hearClip(file) {
+    $("st-lib-count").textContent = `Listening to ${file.name} …`;
+    try {
+      const heard = await ask(`clip?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+      this.clip = { ...heard, url: URL.createObjectURL(file) };
+      this.like.clear();
+      await this.refresh();
+    } catch (error) { $("st-lib-count").textContent = error.message; }
+  }
+
+  playClip() {
+    const { deck, clip } = this;
+    deck.show({ title: clip.name, take: null, job: null, seconds: 0, peaks: [], sections: [], badges: [], versions: [], live: false });
+    deck.audio.src = clip.url;
+    deck.audio.addEventListener("loadedmetadata", () => { deck.now.seconds = deck.audio.duration; deck.draw(); }, { once: true });
+    return deck.play();
+  }
+
+  // --- what narrows, as chips -------------------------------------------------------------------------------------
+  chips() {
+    const chips = [];
+    const chip = (text, out, play) => {
+      const one = element("span", "st-chip");
+      if (play) {
+        const button = element("button", "", "▶");
+        button.setAttribute("aria-label", `Play ${text}`);
+        button.onclick = play;
+        one.append(button);
+      }
+      one.append(element("span", "", text));
+      const close = element("button", "", "✕");
+      close.setAttribute("aria-label", `Take out: ${text}`);
+      close.onclick = out;
+      one.append(close);
+      chips.push(one);
+    };
+    for (const [id, label] of this.like) chip(`like “${label}”`, () => { this.like.delete(id); this.refresh(); }, () => this.play({ id }));
+    if (this.clip) chip(`like ${this.clip.name}`, () => { this.clip = null; this.refresh(); }, () => this.playClip());
+    for (const name of FILTERS)
+      if (this.filters[name]) chip(`${NAMES[name]} ${this.filters[name].label}`.trim(), () => this.narrow(name, ""));
+    $("st-lib-chips").replaceChildren(...chips);
+    $("st-lib-filters").firstElementChild.textContent = Object.keys(this.filters).length ? `Filters (${Object.keys(this.filters).length})` : "Filters";
+  }
+
+  // The filters' own fields say what narrows, wherever it was set.
+  fields() {
+    for (const name of ["tempo", "energy", "years", "seconds"]) {
+      const [low = "", high = ""] = String(this.filters[name]?.value ?? "").split("-");
+      for (const field of document.querySelectorAll(`[data-filter=${name}]`)) field.value = field.dataset.end === "0" ? low : high;
+    }
+    for (const name of ["key", "genre", "mood", "own"]) {
+      const field = document.querySelector(`select[data-filter=${name}]`), value = this.filters[name]?.value ?? "";
+      if (value !== "" && ![...field.options].some((one) => one.value === String(value))) field.append(new Option(pretty(String(value)), value));
+      field.value = value;
+    }
+  }
+
+  view(name) {
+    for (const tab of $("st-lib-views").children) tab.setAttribute("aria-selected", tab.dataset.view === name);
+    for (const each of ["map", "charts", "bring"]) $(`st-lib-${each}-view`).classList.toggle("st-hidden", each !== name);
+    this.charts.open(name);
+    if (name === "bring") this.status();
+  }
+
+  async status() {
+    try { this.now = await ask("status"); } catch { return; }
+    this.bring.show(this.now);
+    if (this.now.tracks !== this.known) { this.known = this.now.tracks; this.refresh(); this.choices(); }
+  }
+
+  async choices() {
+    const seen = await ask("overview");
+    for (const [name, counted] of [["genre", seen.genres], ["mood", seen.moods]]) {
+      const field = $(`st-lib-${name}`), value = field.value;
+      field.replaceChildren(new Option("any", ""), ...counted.map(([one, count]) => new Option(`${pretty(one)} (${count})`, one)));
+      field.value = value;
+    }
+  }
+
+  listen() {
+    let waiting;
+    $("st-lib-words").addEventListener("input", (event) => {
+      clearTimeout(waiting);
+      waiting = setTimeout(() => { this.words = event.target.value; this.refresh(); }, 350);
+    });
+    $("st-lib-order").addEventListener("change", () => this.refresh());
+    $("st-lib-more").addEventListener("click", () => this.more());
+    $("st-lib-views").addEventListener("click", (event) => event.target.dataset.view && this.view(event.target.dataset.view));
+    $("st-lib-clip").addEventListener("change", (event) => { if (event.target.files[0]) this.hearClip(event.target.files[0]); event.target.value = ""; });
+    $("st-lib-clear").addEventListener("click", () => { this.filters = {}; this.fields(); this.refresh(); });
+    $("st-lib-filters").addEventListener("change", (event) => {
+      const name = event.target.dataset.filter;
+      if (name === "harmonic") return this.filters.key && this.refresh();
+      if (event.target.tagName === "SELECT") return this.narrow(name, event.target.value, event.target.selectedOptions[0].textContent.replace(/ \(\d+\)$/, ""));
+      const [low, high] = [...document.querySelectorAll(`[data-filter=${name}]`)].map((field) => field.value);
+      this.narrow(name, low || high ? `${low}-${high}` : "", low && high ? `${low} – ${high}` : low ? `from ${low}` : `to ${high}`);
+    });
+    const shell = $("st-library");
+    shell.addEventListener("dragover", (event) => { event.preventDefault(); shell.classList.add("st-dropping"); });
+    shell.addEventListener("dragleave", () => shell.classList.remove("st-dropping"));
+    shell.addEventListener("drop", (event) => {
+      event.preventDefault();
+      shell.classList.remove("st-dropping");
+      if (event.dataTransfer.files[0]) this.hearClip(event.dataTransfer.files[0]);
+    });
+    this.deck.audio.addEventListener("play", () => this.markPlaying());
+  }
+}
+
+const said = (by) => ({ tags: "by the file’s tags", rules: "by the studio’s rules", clap: "heard by CLAP", take: "as it was planned" })[by] ?? "";

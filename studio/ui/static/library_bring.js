@@ -1,0 +1,139 @@
+// Bringing music in: folders and files with their progress, playlists, one sound from elsewhere.
+import { ask, element, send } from "./library.js";
+
+const $ = (id) => document.getElementById(id);
+const minutes = (seconds) => (seconds == null ? "" : seconds < 90 ? `${Math.round(seconds)} s left` : `${Math.round(seconds / 60)} min left`);
+
+export class Bring {
+  constructor(library) {
+    this.library = library;
+    const start = async () => {
+      try {
+        const { job } = await send("import", { path: $("st-lib-path").value, watched: $("st-lib-watch").checked });
+        this.job(job);
+        this.poll();
+      } catch (error) { this.say(error.message); }
+    };
+    $("st-lib-import").addEventListener("click", start);
+    $("st-lib-path").addEventListener("keydown", (event) => event.key === "Enter" && start());
+    $("st-lib-files").addEventListener("change", (event) => { this.upload([...event.target.files]); event.target.value = ""; });
+    $("st-lib-table").addEventListener("change", (event) => { if (event.target.files[0]) this.table(event.target.files[0]); event.target.value = ""; });
+    $("st-youtube-fetch").addEventListener("click", () => this.youtube());
+    $("st-spotify-sign-in").addEventListener("click", () => this.spotify("spotify/sign-in", { client_id: $("st-spotify-client").value }));
+    $("st-spotify-read").addEventListener("click", () => this.spotify("spotify/playlist", { client_id: $("st-spotify-client").value, playlist: $("st-spotify-playlist").value }));
+    setInterval(() => document.visibilityState === "visible" && $("st-library")?.offsetParent && this.library.status(), 5000);
+  }
+
+  say(text) { $("st-lib-job").replaceChildren(element("p", "st-note st-error", text)); }
+
+  show(now) {
+    for (const each of document.querySelectorAll(".st-owner-only")) each.classList.toggle("st-hidden", !now.may_import);
+    for (const each of document.querySelectorAll(".st-outside")) each.classList.toggle("st-hidden", !now.may_fetch);
+    if (now.job) this.job(now.job);
+    if (now.job?.state === "running" && !this.polling) this.poll();
+    const said = [];
+    const note = (text, button, act) => {
+      const line = element("p", "st-note", text);
+      if (button) { const press = element("button", "st-act", button); press.onclick = act; line.append(" ", press); }
+      said.push(line);
+    };
+    note(`${now.hears} hears the library (${now.tier}).`);
+    if (now.to_be_heard) note(`${now.to_be_heard} tracks are not yet heard by it.`, "Hear them", () => this.work("reindex"));
+    if (now.notice) note(now.notice);
+    for (const [path, watched] of now.folders ?? []) note(`${path}${watched ? ", watched" : ""}`, "Forget", async () => { await send("forget", { path }); this.library.status(); });
+    if (now.folders?.length) note("", "Look through them again", () => this.work("rescan"));
+    if (now.gone) note(`${now.gone} tracks are not where they were; what was heard is kept.`);
+    if (now.broken?.length) {
+      const list = element("details", "st-note");
+      list.append(element("summary", "", `${now.broken.length} files could not be read`), ...now.broken.map(([name, why]) => element("p", "", `${name}: ${why}`)));
+      said.push(list);
+    }
+    if (document.activeElement?.closest("#st-lib-folders") == null) $("st-lib-folders").replaceChildren(...said);
+  }
+
+  async work(what) {
+    try { this.job((await send("work", { what })).job); this.poll(); } catch (error) { this.say(error.message); }
+  }
+
+  async poll() {
+    this.polling = true;
+    await this.library.status();
+    if (this.library.now?.job?.state === "running") return setTimeout(() => this.poll(), 600);
+    this.polling = false;
+    this.library.refresh();
+  }
+
+  job(job) {
+    const box = element("div", "st-import");
+    const share = job.total ? job.done / job.total : 0;
+    const head = element("b", "", job.what);
+    box.append(head);
+    if (job.state === "running") {
+      const meter = element("div", "st-meter"), bar = element("i");
+      bar.style.width = `${100 * share}%`;
+      meter.append(bar);
+      const pace = [`${job.done} of ${job.total || "…"}`, job.tracks_a_minute ? `${Math.round(job.tracks_a_minute)} a minute` : job.stage, minutes(job.seconds_left), job.broken ? `${job.broken} could not be read` : "", job.now];
+      const stop = element("button", "st-act danger", "Stop");
+      stop.onclick = () => send("stop", {});
+      box.append(meter, element("span", "st-note", pace.filter(Boolean).join(" · ")), stop);
+    } else if (job.error) box.append(element("p", "st-note st-error", job.error));
+    else if (job.report) {
+      const { report } = job;
+      const parts = [["added", "new"], ["changed", "changed"], ["moved", "moved"], ["unchanged", "as they were"], ["gone", "gone"]].filter(([name]) => report[name]).map(([name, word]) => `${report[name]} ${word}`);
+      box.append(element("p", "st-note", `${job.state === "stopped" ? "Stopped. " : ""}${parts.join(", ") || "Nothing new"}${report.broken_count ? `, ${report.broken_count} could not be read` : ""}.`));
+      for (const sentence of report.unreadable) box.append(element("p", "st-note st-error", sentence));
+    }
+    $("st-lib-job").replaceChildren(box);
+  }
+
+  async upload(files) {
+    const place = $("st-lib-uploads");
+    for (const [number, file] of files.entries()) {
+      place.textContent = `Listening to ${file.name} (${number + 1} of ${files.length}) …`;
+      try { await ask(`upload?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }); }
+      catch (error) { place.textContent = error.message; return; }
+    }
+    place.textContent = files.length === 1 ? `${files[0].name} is in the library.` : `${files.length} files are in the library.`;
+    this.library.status();
+  }
+
+  async table(file) {
+    await this.playlist(() => ask(`outside/table?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }));
+  }
+
+  async playlist(read) {
+    const place = $("st-lib-playlist");
+    place.replaceChildren(element("p", "st-note", "Reading …"));
+    try {
+      const said = await read();
+      const list = element("ul", "st-note");
+      list.append(...said.sentences.map((one) => element("li", "", one)));
+      const own = element("p", "st-note", `${said.matched.length} of its ${said.tracks} tracks are in your library.`);
+      place.replaceChildren(element("b", "", said.name), list, own);
+      const button = (text, act) => { const press = element("button", "st-act", text); press.onclick = act; place.append(press, " "); };
+      if (said.matched.length) button("Show them", () => { this.library.narrow("among", said.matched.join(","), said.name); this.library.view("list"); });
+      if (said.tempo) button("My tracks at its tempos", () => { this.library.narrow("tempo", said.tempo.map(Math.round).join("-"), `${said.tempo.map(Math.round).join(" – ")} bpm`); this.library.view("list"); });
+      for (const note of said.notes) place.append(element("p", "st-note", note));
+    } catch (error) { place.replaceChildren(element("p", "st-note st-error", error.message)); }
+  }
+
+  async spotify(path, body) {
+    const say = $("st-spotify-say");
+    try {
+      if (path.endsWith("playlist")) return await this.playlist(() => send(`outside/${path}`, body));
+      const { address, redirect } = await send(`outside/${path}`, body);
+      say.textContent = `Spotify opens in another window; its app must have ${redirect} as a redirect URI. Come back here afterwards.`;
+      window.open(address, "_blank", "noopener");
+    } catch (error) { say.textContent = error.message; }
+  }
+
+  async youtube() {
+    const say = $("st-youtube-say");
+    say.textContent = "Fetching …";
+    try {
+      const track = await send("outside/youtube", { address: $("st-youtube").value, rights: $("st-youtube-rights").checked });
+      say.textContent = `“${track.label}” is in the library.`;
+      this.library.status();
+    } catch (error) { say.textContent = error.message; }
+  }
+}

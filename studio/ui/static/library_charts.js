@@ -1,0 +1,154 @@
+// The map of styles and the dashboard, drawn by Plotly; every mark narrows the list, and a point of the map plays.
+import { ask, element, pretty } from "./library.js";
+
+const $ = (id) => document.getElementById(id);
+const FIFTHS = [0, 7, 2, 9, 4, 11, 6, 1, 8, 3, 10, 5]; // majors by fifths; each one's relative minor lies beside it
+// Told apart by those who see colours otherwise too: after Okabe and Ito (2008), lightened for dark ground.
+const COLOURS = ["#e69f00", "#56b4e9", "#2bb58e", "#f0e442", "#5b8def", "#e2725b", "#cc79a7", "#9ad14b", "#b79cff", "#c9b28f"];
+
+let plotly;
+function drawn() { // Plotly, fetched from this studio when a chart is first wanted
+  plotly ??= new Promise((ready, failed) => {
+    const script = document.createElement("script");
+    script.src = "studio/library/plotly.js";
+    script.onload = () => ready(window.Plotly);
+    script.onerror = () => failed(new Error("The charts could not be loaded."));
+    document.head.append(script);
+  });
+  return plotly;
+}
+
+export class Charts {
+  constructor(library) {
+    this.library = library;
+    this.view = "list";
+    new MutationObserver(() => this.open(this.view)).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    $("st-lib-look-duplicates").addEventListener("click", () => this.duplicates());
+  }
+
+  open(view) {
+    this.view = view;
+    if (view === "map") this.map();
+    if (view === "charts") this.dashboard();
+  }
+  refresh() { if (this.view === "charts") this.dashboard(); }
+
+  layout(more = {}) {
+    const style = getComputedStyle(document.body), [text, line] = ["--st-muted", "--st-line"].map((name) => style.getPropertyValue(name).trim());
+    const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, fixedrange: true };
+    return { paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: text, size: 12, family: "inherit" }, showlegend: false,
+      margin: { l: 8, r: 8, t: 8, b: 8 }, dragmode: false, xaxis: { ...axis, ...more.xaxis }, yaxis: { ...axis, ...more.yaxis }, ...more.rest };
+  }
+  get accent() { return getComputedStyle(document.body).getPropertyValue("--st-accent").trim(); }
+  get cool() { return getComputedStyle(document.body).getPropertyValue("--st-cool").trim(); }
+
+  // --- the map ----------------------------------------------------------------------------------------------------
+  async map() {
+    clearTimeout(this.waiting);
+    const say = $("st-lib-map-say");
+    let answer;
+    try { answer = await ask("map"); } catch (error) { say.textContent = error.message; return; }
+    if (answer.drawing) {
+      say.textContent = answer.map ? "A newer map is being drawn." : "The map is being drawn; that takes some seconds.";
+      this.waiting = setTimeout(() => this.view === "map" && this.map(), 1500);
+    } else say.textContent = answer.error;
+    if (!answer.map) return;
+    const { map } = answer;
+    if (!answer.drawing)
+      say.textContent = `${map.ids.length} tracks; what sounds alike lies together. Press a point to hear it.` +
+        (map.left_out ? ` ${map.left_out.toLocaleString()} more are not drawn.` : "") + (map.drawn_by === "pca" ? " With more tracks the map grows finer." : "");
+    this.clusters(map);
+    const names = new Map(map.clusters.map((one) => [one.number, one.name]));
+    const Plotly = await drawn();
+    const points = {
+      type: "scatter", mode: "markers", x: map.x, y: map.y, customdata: map.ids,
+      text: map.ids.map((_, i) => `<b>${escaped(map.labels[i])}</b><br>${escaped(map.facts[i])}<br>${escaped(names.get(map.cluster[i]) ?? "between styles")}`),
+      hovertemplate: "%{text}<extra></extra>",
+      marker: { size: map.ids.length > 800 ? 6 : 10, opacity: 0.9, line: { width: 0 }, color: map.cluster.map((one) => (one < 0 ? "#8884" : COLOURS[one % COLOURS.length])) },
+    };
+    const hidden = { showgrid: false, zeroline: false, showticklabels: false, showline: false };
+    await Plotly.react("st-lib-map", [points], this.layout({ xaxis: hidden, yaxis: hidden, rest: { hovermode: "closest" } }), { responsive: true, displayModeBar: false });
+    const plot = $("st-lib-map");
+    plot.removeAllListeners?.("plotly_click");
+    plot.on("plotly_click", ({ points: [point] }) => this.hear(point.customdata));
+  }
+
+  async hear(id) {
+    const { tracks: [track] } = await ask(`tracks?among=${id}`);
+    if (track) this.library.play(track);
+  }
+
+  clusters(map) {
+    $("st-lib-clusters").replaceChildren(...map.clusters.map((one) => {
+      const card = element("div", "st-cluster");
+      card.style.setProperty("--colour", COLOURS[one.number % COLOURS.length]);
+      const name = element("button", "st-cluster-name", `${one.name} · ${one.size}`);
+      name.title = "Show these tracks alone";
+      name.onclick = () => this.library.narrow("among", one.tracks.join(","), one.name);
+      const why = element("p", "st-note", one.because.join(" "));
+      const prompt = element("button", "st-act", "More like this style");
+      prompt.title = "Its most typical tracks as references for Generate";
+      prompt.onclick = () => this.library.tray.act({ action: "use", references: one.tracks.slice(0, 3).map((id) => ({ id: `track:${id}`, weight: 1 })) });
+      card.append(name, why, prompt);
+      return card;
+    }));
+  }
+
+  // --- the dashboard ----------------------------------------------------------------------------------------------
+  async dashboard() {
+    let seen;
+    try { seen = await ask(`overview?${this.library.query({ bare: true })}`); } catch { return; }
+    const Plotly = await drawn(), quiet = { responsive: true, displayModeBar: false };
+    const draw = async (name, data, layout, pressed) => {
+      const plot = $(`st-chart-${name}`);
+      await Plotly.react(plot, data, layout, quiet);
+      plot.removeAllListeners?.("plotly_click");
+      plot.on("plotly_click", ({ points: [point] }) => pressed(point));
+    };
+    for (const [name, there, why] of [["genres", seen.genres.length, "No track says its genre, and none could be told."], ["moods", seen.moods.length, "No mood could be told."], ["years", seen.years.length, "No track says its year."]]) {
+      $(`st-chart-${name}`).classList.toggle("st-hidden", !there);
+      const note = $(`st-chart-${name}`).nextElementSibling ?? $(`st-chart-${name}`).parentElement.appendChild(element("p", "st-note"));
+      note.textContent = there ? "" : why;
+    }
+    const chosen = (name) => String(this.library.filters[name]?.value ?? "");
+    const bars = (rows, name) => {
+      const top = rows.slice(0, 14).reverse();
+      const colours = top.map(([one]) => (chosen(name) && chosen(name) !== one ? "#8886" : this.accent));
+      return [{ type: "bar", orientation: "h", y: top.map(([one]) => pretty(one)), x: top.map(([, count]) => count), customdata: top.map(([one]) => one),
+        marker: { color: colours }, hovertemplate: "%{y}: %{x}<extra></extra>" }];
+    };
+    const toggle = (name, value, label) => this.library.narrow(name, chosen(name) === String(value) ? "" : value, label);
+    await draw("genres", bars(seen.genres, "genre"), this.layout(), (point) => toggle("genre", point.customdata, pretty(point.customdata)));
+    await draw("moods", bars(seen.moods, "mood"), this.layout(), (point) => toggle("mood", point.customdata, pretty(point.customdata)));
+    const ring = (keys, colour, r) => ({ type: "barpolar", r: keys.map((key) => Math.sqrt(seen.keys[key])), theta: keys.map((_, i) => 30 * i), width: keys.map(() => 26), base: r,
+      customdata: keys, text: keys.map((key) => `${seen.key_names[key]}: ${seen.keys[key]}`), hovertemplate: "%{text}<extra></extra>", marker: { color: colour } });
+    const minors = FIFTHS.map((tonic) => 12 + ((tonic + 9) % 12)), largest = Math.sqrt(Math.max(1, ...seen.keys));
+    await draw("keys", [ring(minors, this.cool, largest * 0.35), ring(FIFTHS, this.accent, largest * 1.5)], this.layout({ rest: { polar: { bgcolor: "transparent",
+      radialaxis: { visible: false, range: [0, largest * 2.6] }, angularaxis: { direction: "clockwise", rotation: 90, tickvals: FIFTHS.map((_, i) => 30 * i),
+        ticktext: FIFTHS.map((key, i) => `${seen.key_names[key].split(" ")[0]}<br>${seen.key_names[minors[i]].split(" ")[0]}m`), gridcolor: "#8883", linecolor: "#8883" } }, margin: { l: 36, r: 36, t: 42, b: 42 } } }),
+      (point) => toggle("key", point.customdata, seen.key_names[point.customdata]));
+    await draw("tempos", [{ type: "bar", x: seen.tempos.map(([low]) => low + 2.5), y: seen.tempos.map(([, count]) => count), customdata: seen.tempos.map(([low]) => low), width: 4.4,
+      text: seen.tempos.map(([low, count]) => `${low} – ${low + 5} bpm: ${count}`), textposition: "none", hovertemplate: "%{text}<extra></extra>", marker: { color: this.accent } }],
+      this.layout({ xaxis: { ticksuffix: " bpm" } }), (point) => toggle("tempo", `${point.customdata}-${point.customdata + 5}`, `${point.customdata} – ${point.customdata + 5} bpm`));
+    await draw("years", [{ type: "scatter", mode: "lines+markers", x: seen.years.map(([year]) => year), y: seen.years.map(([, energy]) => energy), customdata: seen.years.map(([year]) => year),
+      marker: { color: this.accent, size: seen.years.map(([, , count]) => Math.min(22, 7 + 2 * Math.sqrt(count))) }, line: { color: this.cool, shape: "spline" },
+      text: seen.years.map(([year, energy, count]) => `${year}: energy ${energy.toFixed(2)}, ${count} tracks`), hovertemplate: "%{text}<extra></extra>" }],
+      this.layout({ yaxis: { range: [0, 1] }, xaxis: { tickformat: "d", dtick: seen.years.length < 8 ? 1 : undefined } }), (point) => toggle("years", `${point.customdata}-${point.customdata}`, String(point.customdata)));
+  }
+
+  async duplicates() {
+    const place = $("st-lib-duplicates");
+    place.replaceChildren(element("p", "st-note", "Comparing recordings …"));
+    try {
+      const { groups } = await ask("duplicates");
+      if (!groups.length) return place.replaceChildren(element("p", "st-note", "No recording is here twice."));
+      place.replaceChildren(...groups.slice(0, 60).map((group) => {
+        const row = element("button", "st-cluster-name", group.map((one) => one.label).join("  =  "));
+        row.onclick = () => this.library.narrow("among", group.map((one) => one.id).join(","), "one recording");
+        return row;
+      }));
+    } catch (error) { place.replaceChildren(element("p", "st-note st-error", error.message)); }
+  }
+}
+
+const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
