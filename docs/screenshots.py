@@ -75,7 +75,9 @@ def picture_of_refining(playwright: Any) -> None:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
         page = browser.new_page(viewport={"width": 1280, "height": 1180}, color_scheme="dark")
         open_page(page, url)
-        page.get_by_label("Describe the music").fill("deep house at night, 122 bpm, intro, verse, chorus, verse, chorus")
+        page.get_by_label("Describe the music").fill(
+            "deep house at night, 122 bpm, intro, verse, chorus, verse, chorus"
+        )
         page.get_by_label("Length").fill("45")
         page.get_by_label("Seed").fill("2")
         page.locator("#st-refine").get_by_text("Refine until it is right").click()

@@ -95,7 +95,7 @@ def requests(
 
 
 def table(
-    takes: Sequence[Take], *, standings: Mapping[str, Standing], scores: Mapping[str, float] | None = None
+    takes: Sequence[Take], *, standings: Mapping[str, Standing], scores: Mapping[str, float | None] | None = None
 ) -> list[Row]:
     """The finished cells, the best liked first, then the best judged."""
     rows = [Row(take, standings.get(take.id, Standing()), (scores or {}).get(take.id)) for take in takes]

@@ -6,7 +6,7 @@ One object over the history and the takes' folder, for the page and the public f
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,10 +109,17 @@ class Ledger:
         )  # fmt: skip
         return series, [studio.generate(cell, owner=owner) for cell in cells]
 
-    def grid(self, series: str, *, owner: str | None = "", scores: dict[str, float] | None = None) -> list[Row]:
-        """The finished cells of a grid as rows, the best liked first."""
-        found = self._history.search(f"series:{series}", owner=owner, limit=200)
-        return table([entry.take for entry in found.entries], standings=self.standings(owner=owner), scores=scores)
+    def grid(
+        self,
+        series: str,
+        *,
+        owner: str | None = "",
+        scores: Callable[[Iterable[str]], Mapping[str, float | None]] | None = None,
+    ) -> list[Row]:
+        """The finished cells of a grid as rows, the best liked first. scores: asks the judge's marks by take."""
+        takes = [entry.take for entry in self._history.search(f"series:{series}", owner=owner, limit=200).entries]
+        marks = scores(take.id for take in takes) if scores else {}
+        return table(takes, standings=self.standings(owner=owner), scores=marks)
 
     def grids(self, *, owner: str | None = "", limit: int = 20) -> list[tuple[str, Take]]:
         """The latest grids by their series, each with one of its takes."""

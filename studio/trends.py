@@ -170,7 +170,8 @@ def _explained(
     """Mark the leaning values that the surer ones explain."""
     surer: list[ValueTrend] = []
     explained: dict[tuple[str, str], str] = {}
-    for row in sorted((row for row in rows if row.leans), key=lambda row: row.p_value):
+    # Of two that say the same, the one that is liked speaks.
+    for row in sorted((row for row in rows if row.leans), key=lambda row: (row.p_value, row.leans != "liked")):
         own = members[row.aspect, row.value]
         groups: dict[tuple[bool, ...], list[Judged]] = defaultdict(list)
         for each in judged:

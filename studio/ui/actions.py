@@ -15,7 +15,9 @@ from pydantic import ValidationError
 from agents.types import BriefError, PlanError
 from studio.engines.base import Continue, Edit, EngineError, Repaint, Vary
 from studio.engines.edits import KINDS
+from studio.history import HistoryError
 from studio.jobs import JobError
+from studio.opinions import OpinionError, Standing, Value
 from studio.refine import RefineError
 from studio.studio import Studio, StudioError
 from studio.takes import TakeError
@@ -30,6 +32,10 @@ from studio.ui.visitors import Visitor, visitor_of
 # The script runs where Gradio has made its event; the page's own modules call window.studioAct.
 _BRIDGE = "window.studioAct = (what) => trigger('click', what);"
 
+_MOST_AT_ONCE = 500
+_REFUSALS = (
+    StudioError, TakeError, JobError, EngineError, BriefError, PlanError, RefineError, OpinionError, HistoryError,
+)  # fmt: skip
 
 Verb = Callable[[dict[str, Any], Visitor], object]
 
@@ -61,7 +67,7 @@ def build_actions(studio: Studio, page: Page) -> None:
             return {tab.recent: gr.skip()}
         try:
             changed = verb(asked, visitor)
-        except (StudioError, TakeError, JobError, EngineError, BriefError, PlanError, RefineError) as refusal:
+        except _REFUSALS as refusal:
             raise gr.Error(str(refusal), title="That did not work", print_exception=False) from refusal
         if asked["action"] == "bin":
             gr.Info("It waits in the bin; History restores it.", title="Take deleted", duration=4)
@@ -99,9 +105,38 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
             page.tabs: gr.Tabs(selected="generate"),
             page.generate.fields["references"]: asked_for(asked),
         },
+        "like": lambda asked, visitor: _vote(studio, _take(asked), 1, visitor),
+        "dislike": lambda asked, visitor: _vote(studio, _take(asked), -1, visitor),
+        "bulk": lambda asked, visitor: _bulk(studio, asked, visitor),
         "edit": lambda asked, visitor: _edit(studio, page, _take(asked), visitor),
         **{kind: lambda asked, visitor: studio.edit(_shaping(asked), owner=visitor.sees_only) for kind in KINDS},
     }
+
+
+def _vote(studio: Studio, take_id: str, value: Value, visitor: Visitor) -> None:
+    """Like or dislike; the same once more takes it back."""
+    take = studio.entry(take_id, owner=visitor.sees_only).take
+    before = studio.ledger.standings(owner=take.owner).get(take_id, Standing()).vote
+    studio.ledger.opinions.vote(take_id, 0 if before == value else value, owner=take.owner)
+
+
+def _bulk(studio: Studio, asked: dict[str, Any], visitor: Visitor) -> None:
+    """Do one thing to each picked take; what does not work for one does not hold up the others."""
+    owner, refused = visitor.sees_only, []
+    for take_id in [str(each) for each in asked.get("takes") or ()][:_MOST_AT_ONCE]:
+        try:
+            match asked.get("what"):
+                case "bin":
+                    studio.delete_take(take_id, owner=owner)
+                case "restore":
+                    studio.restore_take(take_id, owner=owner)
+                case "like" | "dislike":
+                    take = studio.entry(take_id, owner=owner).take
+                    studio.ledger.opinions.vote(take_id, 1 if asked["what"] == "like" else -1, owner=take.owner)
+        except (TakeError, StudioError, OpinionError) as refusal:
+            refused.append(str(refusal))
+    if refused:
+        raise StudioError(f"{len(refused)} of the picked takes were left as they are. {refused[0]}")
 
 
 def _take(asked: dict[str, Any]) -> str:

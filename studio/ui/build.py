@@ -29,17 +29,17 @@ def build_page(studio: Studio) -> gr.Blocks:
                 generate = build_generate_tab(studio)
                 build_models_panel(studio, blocks, generate.fields["engine"])
                 build_agents_panel(studio, blocks)
+            with gr.Tab("Library", id="library"):
+                build_library_tab()
             with gr.Tab("Stems", id="stems"):
                 build_stems_tab()
             with gr.Tab("History", id="history") as history_item:
-                history = build_history_tab(studio, history_item)
-            with gr.Tab("Library", id="library"):
-                build_library_tab()
+                history = build_history_tab(studio, history_item, generate.fields)
         gr.HTML(shell.DECK)
         gr.HTML(TRANSPORT)
         build_actions(studio, Page(tabs, generate, history))
         fill_suggestions(studio, blocks, generate.suggest)
-        _keep_form(blocks, generate.fields)
+        _keep_form(blocks, generate.fields, studio)
         register(studio)
 
         def on_load(request: gr.Request) -> tuple[Any, ...]:
@@ -50,14 +50,21 @@ def build_page(studio: Studio) -> gr.Blocks:
     return blocks
 
 
-def _keep_form(blocks: gr.Blocks, fields: dict[str, Any]) -> None:
-    """What stands in the fields survives a reload, in the browser alone."""
+def _keep_form(blocks: gr.Blocks, fields: dict[str, Any], studio: Studio) -> None:
+    """What stands in the fields survives a reload, in the browser alone; a default that moved takes the old one's place."""
     kept = gr.BrowserState({}, storage_key="studio-form", secret="musicgen-studio")
     names = list(fields)
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
 
-    def restore(values: dict[str, Any] | None) -> list[Any]:
-        return [values[name] if values and name in values else gr.skip() for name in names]
+    factory = {name: field.value for name, field in fields.items()}
+
+    def restore(values: dict[str, Any] | None, request: gr.Request) -> list[Any]:
+        moved = studio.ledger.defaults.current() if visitor_of(request).is_host else {}
+        shown = dict(values or {})
+        for name, default in moved.items():
+            if shown.get(name, factory.get(name)) in (factory.get(name), *default.before):
+                shown[name] = default.value
+        return [shown.get(name, gr.skip()) for name in names]
 
     blocks.load(restore, kept, list(fields.values()), **private)
     gr.on(

@@ -10,9 +10,11 @@ from html import escape
 
 from agents.types import Decided, SongPlan
 from studio.exports import EXPORT_FORMATS
+from studio.studio import Studio
 from studio.takes import Take
 from studio.ui.opinion_buttons import opinion_buttons
 from studio.ui.verdict_view import score_chip
+from studio.ui.visitors import Visitor
 
 _PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
 _BY = {"asked": "you asked", "inferred": "inferred", "default": "default"}
@@ -79,6 +81,12 @@ def badges_of(take: Take) -> list[dict[str, str]]:
     if not take.complete:
         badges.append({"text": "stopped early", "kind": "warn"})
     return badges
+
+
+def votes_of(studio: Studio, visitor: Visitor) -> dict[str, int]:
+    """What was voted for each take this visitor may see."""
+    standings = studio.ledger.standings(owner=visitor.sees_only)
+    return {take: standing.vote for take, standing in standings.items() if standing.vote}
 
 
 def take_cards(

@@ -20,7 +20,7 @@ from studio.presets import PresetError, delete_preset, list_presets, load_preset
 from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui import shell
-from studio.ui.cards import plan_view, take_cards
+from studio.ui.cards import plan_view, take_cards, votes_of
 from studio.ui.enhance_panel import lay_out_enhanced, wire_enhance
 from studio.ui.form import (
     PLAN_COLUMNS,
@@ -73,7 +73,8 @@ def recent_takes(studio: Studio, visitor: Visitor) -> str:
     """The newest takes this visitor may see, as cards."""
     page = studio.takes(owner=visitor.sees_only, limit=RECENT)
     takes = [entry.take for entry in page.entries]
-    return take_cards(takes, empty=_FIRST_WORDS, scores=studio.reviews.scores(take.id for take in takes))
+    scores = studio.reviews.scores(take.id for take in takes)
+    return take_cards(takes, empty=_FIRST_WORDS, scores=scores, votes=votes_of(studio, visitor))
 
 
 def build_generate_tab(studio: Studio) -> GenerateTab:

@@ -13,6 +13,8 @@ export const KEYS = [
     document.querySelector("[role=tab]")?.click();
     setTimeout(() => document.querySelector(".st-prompt textarea")?.focus(), 60);
   } },
+  { keys: ["1 – 8"], does: "Hear that side of a comparison", when: (e) => /^[1-8]$/.test(e.key) && window.studio?.compare.isShown,
+    run: (e) => { const { compare } = window.studio, which = compare.order[Number(e.key) - 1]; if (which !== undefined) compare.switchTo(which); } },
   { keys: ["?"], does: "These shortcuts", when: (e) => e.key === "?", run: () => document.getElementById("st-keys").showModal() },
 ];
 

@@ -1,6 +1,9 @@
 // Starts the page's own parts once Gradio has laid it out.
 import { Agents } from "./agents.js";
+import { Compare } from "./compare.js";
 import { Deck } from "./deck.js";
+import { here } from "./here.js";
+import { listenToPicks } from "./history.js";
 import { Jobs } from "./jobs.js";
 import { listenToKeys } from "./keys.js";
 import { Library } from "./library.js";
@@ -8,13 +11,6 @@ import { Refining } from "./refine.js";
 import { Shape } from "./shape.js";
 import { listenToScores, showScores } from "./verdict.js";
 import { Voice } from "./voice.js";
-
-const here = (id) => new Promise((found) => {
-  const look = () => document.getElementById(id) ?? null;
-  if (look()) return found(look());
-  const observer = new MutationObserver(() => { if (look()) { observer.disconnect(); found(look()); } });
-  observer.observe(document.documentElement, { childList: true, subtree: true });
-});
 
 // Actions on takes go to Python through one Gradio event (see actions.py); it may not be there yet at the first call.
 const act = (what) => (window.studioAct ? window.studioAct(what) : setTimeout(() => act(what), 100));
@@ -49,7 +45,8 @@ function onClick(event, deck) {
     for (const menu of document.querySelectorAll("details.st-menu[open]")) menu.open = false;
   if (!target) return;
   const { act: action, take, job } = target.dataset;
-  if (action === "play") deck.now?.take === take ? deck.toggle() : deck.loadTake(take);
+  if (action === "compare") window.studio.compare.toggle(take);
+  else if (action === "play") deck.now?.take === take ? deck.toggle() : deck.loadTake(take);
   else {
     if (action === "stems") openOnDesk(`take:${take}`);
     act({ action, take, job });
@@ -65,8 +62,10 @@ await Promise.all(["st-audio", "st-bridge", "st-jobs", "st-keys", "st-generate"]
 const deck = new Deck();
 const jobs = new Jobs(deck, act);
 const shape = new Shape(deck, (what) => { jobs.armed = 1; act(what); });
+const compare = new Compare(deck);
 const agents = new Agents(), refining = new Refining(deck, act), voice = new Voice();
-window.studio = { deck, jobs, shape, agents, refining, voice };
+window.studio = { deck, jobs, shape, compare, agents, refining, voice };
+listenToPicks(act, compare);
 jobs.onBeside = (news) => { agents.show(news.writing); refining.follow(news.refining); showScores(news.scores); };
 listenToScores();
 // The Stems tab is laid out, and its scripts fetched, when it is first shown.
