@@ -36,12 +36,14 @@ _ZIPPED = {"flac": "FLAC", "wav24": "WAV, 24 bit", "wav16": "WAV, 16 bit", "wav3
 
 
 class ExportOptions(Options):
-    """What to carry off, and as what. start and end: of a loop. parts: of MIDI, all when none is named."""
+    """What to carry off, and as what. start, end: of a loop; fill_seconds: play it round for so long instead of giving it
+    loop points. parts: of MIDI, all when none is named."""
 
     what: Annotated[str, Field(max_length=20)] = "mix"
     format: Annotated[str, Field(max_length=20)] = "wav24"
     start_seconds: Annotated[float, Field(ge=0)] | None = None
     end_seconds: Annotated[float, Field(ge=0)] | None = None
+    fill_seconds: Annotated[float, Field(gt=0, le=600)] | None = None
     parts: Annotated[tuple[str, ...], Field(max_length=64)] = ()
 
 
@@ -119,6 +121,36 @@ def _write_parts(desk: Desk, item: Item, options: ExportOptions, work: Work, fol
     return [_zipped(desk, item, folder, "stems", clips, options.format, work.part(0.0, 1.0, "packing"), None)]
 
 
+def _write_loop(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
+    """A region of the mix as a WAV that goes round: crossfaded at its seam, loop points in its smpl chunk."""
+    from audio.loop_points import with_loop_points
+    from audio.loops import Loop, looped, tile
+
+    if options.start_seconds is None or options.end_seconds is None:
+        raise DeskError("Mark the region that is to go round first.")
+    mix = desk.sheet(item).page.mix
+    clip, _, _ = under_full_scale(full_mix(desk, item, mix, work.part(0.0, 0.8)), {})
+    rate = clip.sample_rate_hz
+    start, end = round(options.start_seconds * rate), min(clip.frames, round(options.end_seconds * rate))
+    if end - start < rate // 20:
+        raise DeskError("This region is too short to go round. Mark at least a twentieth of a second.")
+    beats = desk.beats(item)
+    bars = (end - start) / rate / (beats.beat_seconds * beats.beats_a_bar) if beats else 0.0
+    loop = Loop(start, end, max(1, round(bars)), 1.0, "")
+    piece = tile(clip, loop, seconds=options.fill_seconds) if options.fill_seconds else looped(clip, loop)
+    data = encode(piece, format=options.format, tags=_tags_wanted(desk, item, mix, part="loop"))
+    whole = abs(bars - round(bars)) < 0.02 and bars > 0.5
+    length = f"{round(bars)} bar{'s' if round(bars) != 1 else ''}" if whole else f"{(end - start) / rate:.2f} s"
+    if options.fill_seconds:
+        length += f" for {piece.seconds:.1f} s"
+    else:
+        data = with_loop_points(data, [(0, piece.frames)], sample_rate_hz=rate)
+    path = folder / f"{name_of(desk, item)} – loop, {length}.wav"
+    with written_whole(path) as part:
+        part.write_bytes(data)
+    return [path]
+
+
 class _Opened(dict[str, Clip]):
     """Parts that are read when their turn comes, so that only one is in memory."""
 
@@ -171,8 +203,10 @@ def _make_room(home: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+_WAVS = {name: label for name, label in _ZIPPED.items() if name.startswith("wav")}
 EXPORTS: dict[str, Export] = {
     "mix": Export("The mix", {name: each.label for name, each in FORMATS.items()}, _write_mix, "As it stands on the desk, effects on the sum included."),
     "strips": Export("The strips, as mixed", _ZIPPED, _write_strips, "Each through its chain, fader and panner, in a zip; together they are the mix without the effects on the sum."),
     "parts": Export("The parts, as they are", _ZIPPED, _write_parts, "Untouched, in a zip; together they are the sound they were taken from."),
+    "loop": Export("The marked region, to go round", _WAVS, _write_loop, "A WAV with loop points that samplers read. Mark the region on the ruler first."),
 }  # fmt: skip

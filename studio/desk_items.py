@@ -218,9 +218,8 @@ class DeskItems:
         sets = []
         if item.take is not None and item.take.stems:
             folder = item.audio_path.parent
-            by = "the sketch" if item.take.engine.name == "sketch" else "this take"
             files = {stem.name: folder / stem.file for stem in item.take.stems}
-            sets.append(Parts(TRUE, f"true stems of {by}", files))
+            sets.append(Parts(TRUE, _whose(item.take), files))
         links = sorted((item.folder / "parts").glob("*.json"), key=lambda each: each.stat().st_mtime, reverse=True)
         sets += [found for path in links if (found := self._linked(path))]
         return (*sets, Parts(WHOLE, "in one piece, not separated", {"mix": item.audio_path}))
@@ -268,6 +267,13 @@ class DeskItems:
         marked = "-".join(str(parts.path(name).stat().st_mtime_ns) for name in parts.names)
         name = f"peaks-{key}-{hashlib.sha256(marked.encode()).hexdigest()[:12]}"
         return remembered(item, name, measure)
+
+
+def _whose(take: Take) -> str:
+    """Where a take's own stems come from: what the desk made of separated parts stays separated parts."""
+    if label := (take.request.get("desk") or {}).get("parts_label"):
+        return str(label)
+    return f"true stems of {'the sketch' if take.engine.name == 'sketch' else 'this take'}"
 
 
 def put_sound(place: Path, clip: Clip) -> Path:

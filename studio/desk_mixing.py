@@ -80,7 +80,8 @@ def put_rendering(item: Item, work: Work, name: str, clip: Clip) -> None:
 
 def bounce(desk: Desk, item: Item, options: BounceOptions, work: Work) -> Mapping[str, Any]:
     """The mix as a take of its own, a version of the one it came from; its strips are its stems while nothing lies on the sum."""
-    mix = desk.sheet(item).page.mix
+    sheet = desk.sheet(item)
+    mix = sheet.page.mix
     treated = any(effect.on for effect in mix.chain.effects)
     mixed = mixdown(desk, item, mix, work.part(0.0, 0.7, "mixing"), keep_strips=not treated)
     clip = on_sum(desk, item, mix, mixed.clip, work.part(0.3, 0.85, "effects on the sum"))
@@ -88,7 +89,8 @@ def bounce(desk: Desk, item: Item, options: BounceOptions, work: Work) -> Mappin
     work.tell(0.9, "keeping the take")
     take = desk.keep_take(
         item, clip, stems=stems, title=options.title or f"{item.title} (mix)",
-        how={"kind": "mix", "source": item.source, "mix": mix.model_dump(mode="json")}, grid=exact_grid(desk, item),
+        how={"kind": "mix", "source": item.source, "mix": mix.model_dump(mode="json"), "parts_label": sheet.parts.label},
+        grid=exact_grid(desk, item),
     )  # fmt: skip
     return {"take": take.id, "title": take.title, "turned_down_db": round(turned_db, 2)}
 

@@ -6,20 +6,19 @@ Knows nothing of queues or of pages.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from audio.beats import Beats
 from studio.desk_errors import DeskError
 from studio.desk_exports import ExportOptions, export
-from studio.desk_items import Item, recalled, remember
+from studio.desk_items import Item
 from studio.desk_jobs import Lane, Task, Work
+from studio.desk_listening import ListenOptions, LoopOptions, NotesOptions, listen, loops, notes
+from studio.desk_mastering import KeepMasterOptions, MasterOptions, keep_master, master
 from studio.desk_mixing import BounceOptions, HearOptions, bounce, hear
-from studio.desk_notes import as_rows, heard_notes, is_drums, notes_of_take
 from studio.desk_options import Options
+from studio.desk_tempo import TempoOptions, change_tempo
 
 if TYPE_CHECKING:
     from studio.desk import Desk
@@ -27,30 +26,10 @@ if TYPE_CHECKING:
 Doing = Callable[["Desk", Item, Any, Work], Mapping[str, Any]]
 
 
-class ListenOptions(Options):
-    """Find beats, bars and key anew. tempo_bpm: about how fast it is, where one knows better."""
-
-    tempo_bpm: Annotated[float, Field(ge=30, le=300)] | None = None
-    beats_a_bar: Annotated[int, Field(ge=2, le=7)] | None = None
-
-
 class SeparateOptions(Options):
     """Take the sound apart. model: "built-in", a separator's name, or "auto" for the best that is here."""
 
     model: Annotated[str, Field(max_length=60)] = "auto"
-
-
-class LoopOptions(Options):
-    """Look for loops. bars: the lengths wanted."""
-
-    bars: Annotated[tuple[int, ...], Field(max_length=5)] = (1, 2, 4, 8, 16)
-
-
-class NotesOptions(Options):
-    """Write down the notes of these parts (all when none is named). grid: steps a beat, 0 leaves them as played."""
-
-    parts: Annotated[tuple[str, ...], Field(max_length=64)] = ()
-    grid: Annotated[int, Field(ge=0, le=12)] = 4
 
 
 def task_for(desk: Desk, item: Item, kind: str, options: Mapping[str, Any]) -> tuple[Task, str, Lane]:
@@ -67,46 +46,6 @@ def task_for(desk: Desk, item: Item, kind: str, options: Mapping[str, Any]) -> t
     return lambda work: doing(desk, item, asked, work), label, lane
 
 
-# -------------------------------------------------------------------------------------------------------- listening
-
-
-def listen(desk: Desk, item: Item, options: ListenOptions, work: Work) -> Mapping[str, Any]:
-    """Beats, downbeats and key, as heard."""
-    from audio.analysis import TooShort, estimate_key
-    from audio.beats import track_beats
-
-    work.tell(0.05, "listening for the beat")
-    clip = item.clip()
-    beats = track_beats(clip, tempo_bpm=options.tempo_bpm, beats_a_bar=options.beats_a_bar)
-    remember(item, "beats", beats_shown(beats))
-    work.tell(0.7, "listening for the key")
-    with suppress(TooShort):
-        remember(item, "key", asdict(estimate_key(clip)))
-    return {"beats": beats_shown(beats), "key": recalled(item, "key")}
-
-
-def known_beats(desk: Desk, item: Item, work: Work) -> Beats:
-    """The item's beats, listened for when they are not known yet. Raises NoBeat."""
-    beats = desk.beats(item)
-    if beats is None:
-        listen(desk, item, ListenOptions(), work)
-        beats = desk.beats(item)
-    if beats is None:
-        raise DeskError("No beat could be heard in this sound.")
-    return beats
-
-
-def beats_shown(beats: Beats) -> dict[str, Any]:
-    """Beats ready for JSON."""
-    return {
-        "beats_seconds": [round(s, 6) for s in beats.beats_seconds],
-        "downbeats_seconds": [round(s, 6) for s in beats.downbeats_seconds],
-        "tempo_bpm": beats.tempo_bpm,
-        "beats_a_bar": beats.beats_a_bar,
-        "confidence": beats.confidence,
-    }
-
-
 def separate(desk: Desk, item: Item, options: SeparateOptions, work: Work) -> Mapping[str, Any]:
     """The sound taken apart, its stems on the strips; found again when the same sound was separated before."""
     work.tell(0.0, "reading the sound")
@@ -118,49 +57,6 @@ def separate(desk: Desk, item: Item, options: SeparateOptions, work: Work) -> Ma
     return {"key": parts.key, "label": parts.label}
 
 
-def loops(desk: Desk, item: Item, options: LoopOptions, work: Work) -> Mapping[str, Any]:
-    """Regions that go round, best first."""
-    from audio.loops import find_loops
-
-    beats = known_beats(desk, item, work)
-    work.tell(0.4, "comparing bars")
-    clip = item.clip()
-    found = find_loops(clip, beats, bars=options.bars)
-    rate = clip.sample_rate_hz
-    shown = [
-        {"start": loop.start_frame / rate, "end": loop.end_frame / rate, "start_frame": loop.start_frame,
-         "end_frame": loop.end_frame, "bars": loop.bars, "score": round(loop.score, 4), "why": loop.why}
-        for loop in found
-    ]  # fmt: skip
-    remember(item, "loops", shown)
-    return {"loops": shown}
-
-
-def notes(desk: Desk, item: Item, options: NotesOptions, work: Work) -> Mapping[str, Any]:
-    """The notes of the parts on the strips: exact where the sketch wrote them, heard elsewhere."""
-    sheet = desk.sheet(item)
-    wanted = [name for name in options.parts or sheet.parts.names if name in sheet.parts.files]
-    if not wanted:
-        raise DeskError("None of these parts is on the desk. Open the sound again.")
-    found: dict[str, Any] = {}
-    if item.take is not None and item.take.has_midi and sheet.parts.key == "true":
-        exact = notes_of_take(item, sheet.parts, desk.studio.store.midi_path(item.take.id))
-        found = {name: {"by": "exact", "notes": as_rows(exact[name])} for name in wanted if name in exact}
-    unheard = [name for name in wanted if name not in found and not is_drums(name)]
-    if unheard:
-        try:
-            beats = known_beats(desk, item, work) if options.grid else None
-        except ValueError:  # no beat: the notes stay where they were played
-            beats = None
-        heard = heard_notes(
-            sheet.parts, unheard, progress=lambda share, stage: work.tell(share, stage), beats=beats, grid=options.grid
-        )
-        found |= {name: {"by": "heard", "notes": as_rows(each)} for name, each in heard.items()}
-    kept = {**(recalled(item, f"notes-{sheet.parts.key}") or {}), **found}
-    remember(item, f"notes-{sheet.parts.key}", kept)
-    return {"notes": {name: kept[name] for name in sheet.parts.names if name in kept}}
-
-
 KINDS: dict[str, tuple[type[Options], str, Lane, Doing]] = {
     "listen": (ListenOptions, "Beat and key", "quick", listen),
     "separate": (SeparateOptions, "Separation", "long", separate),
@@ -168,5 +64,8 @@ KINDS: dict[str, tuple[type[Options], str, Lane, Doing]] = {
     "notes": (NotesOptions, "Notes", "long", notes),
     "hear": (HearOptions, "Rendering", "quick", hear),
     "bounce": (BounceOptions, "Mix to a take", "quick", bounce),
+    "master": (MasterOptions, "Master", "quick", master),
+    "keep_master": (KeepMasterOptions, "Master to a take", "quick", keep_master),
+    "tempo": (TempoOptions, "Tempo and key", "long", change_tempo),
     "export": (ExportOptions, "Export", "quick", export),
 }

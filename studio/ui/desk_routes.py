@@ -26,7 +26,7 @@ from studio.desk_items import Item
 from studio.effect_presets import list_effect_presets, save_effect_preset
 from studio.mix import ROOMS, room_response
 from studio.studio import Studio
-from studio.ui.desk_shown import page_shown, separators_shown, sheet_shown, upload_shown, work_shown
+from studio.ui.desk_shown import page_shown, separators_shown, sheet_shown, sources_shown, upload_shown, work_shown
 from studio.ui.route_tools import answered, in_thread
 from studio.ui.routes import saved_as
 from studio.ui.visitors import Visitor, features
@@ -34,6 +34,7 @@ from studio.ui.visitors import Visitor, features
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _KEEP_PRIVATE = {"Cache-Control": "private, no-cache"}
 _KEEP = {"Cache-Control": "private, max-age=86400"}
+_MOST_SOURCES = 40
 _MEDIA = {".flac": "audio/flac", ".wav": "audio/wav"}
 
 
@@ -51,6 +52,7 @@ class DeskRoutes:
         item = "/studio/desk/items/{source}"
         work = "/studio/desk/work"
         return [
+            Route("/studio/desk/sources", self.sources),
             Route("/studio/desk/uploads", self.uploads, methods=["GET"]),
             Route("/studio/desk/uploads", self.bring, methods=["POST"]),
             Route("/studio/desk/effects.json", self.effects, methods=["GET"]),
@@ -81,6 +83,16 @@ class DeskRoutes:
         """The sounds this visitor has brought along, newest first."""
         found = await in_thread(self._desk.items.uploads, visitor.sees_only)
         return JSONResponse({"uploads": [upload_shown(each) for each in found]}, headers=_NOT_KEPT)
+
+    @answered
+    async def sources(self, request: Request, visitor: Visitor) -> Response:
+        """What can be laid on the desk or taken for a reference: the newest takes, and what was brought along."""
+
+        def find() -> list[dict[str, Any]]:
+            takes = self._studio.takes(owner=visitor.sees_only, limit=_MOST_SOURCES).entries
+            return sources_shown([entry.take for entry in takes], self._desk.items.uploads(visitor.sees_only))
+
+        return JSONResponse({"sources": await in_thread(find)}, headers=_NOT_KEPT)
 
     @answered
     async def bring(self, request: Request, visitor: Visitor) -> Response:

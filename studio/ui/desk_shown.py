@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents.harmony import Key
@@ -11,13 +12,16 @@ from studio.desk import Desk, Sheet
 from studio.desk_exports import EXPORTS
 from studio.desk_items import Item, Parts, Upload, recalled
 from studio.desk_jobs import WorkView
+from studio.desk_listening import beats_shown
+from studio.desk_mastering import curves_shown, targets_shown
 from studio.desk_notes import is_drums, part_label
-from studio.desk_tasks import KINDS, beats_shown
+from studio.desk_tasks import KINDS
 from studio.downloads import Download
 from studio.mix import ROOM, ROOMS
 from studio.mix_book import Page
 from studio.separation import BUILT_IN
 from studio.stem_models import SeparatorStatus
+from studio.takes import Take
 from studio.ui.shown import sections_shown
 
 
@@ -46,6 +50,9 @@ def sheet_shown(desk: Desk, sheet: Sheet) -> dict[str, Any]:
         "room": ROOM,
         "work": list(KINDS),
         "exports": exports_shown(sheet),
+        "curves": curves_shown(),
+        "targets": targets_shown(),
+        "genre": item.plan.genre.value if item.plan else "",
         "plugins": desk.plugins_allowed,
         **page_shown(sheet.page),
     }
@@ -79,6 +86,12 @@ def upload_shown(upload: Upload) -> dict[str, Any]:
         "seconds": upload.seconds,
         "notes": list(upload.notes),
     }
+
+
+def sources_shown(takes: Sequence[Take], uploads: Sequence[Upload]) -> list[dict[str, Any]]:
+    """Takes and sounds that were brought along, to choose from."""
+    shown = [upload_shown(each) for each in uploads]
+    return shown + [{"source": f"take:{t.id}", "title": t.title, "seconds": t.seconds, "notes": []} for t in takes]
 
 
 def work_shown(work: WorkView, *, with_result: bool = False) -> dict[str, Any]:

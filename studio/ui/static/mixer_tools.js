@@ -1,6 +1,8 @@
 // The desk's tools: loops and what is carried off. The larger ones have files of their own.
 import { button, element, select } from "./mixer_controls.js";
 import { clock } from "./deck.js";
+import { MasterTool } from "./mixer_master.js";
+import { TempoTool } from "./mixer_tempo.js";
 import { SeparateTool } from "./mixer_separate.js";
 import { NotesTool } from "./mixer_notes.js";
 
@@ -18,9 +20,12 @@ class LoopsTool {
     const find = button(this.loops ? "Look again" : "Find loops", () => this.panels.start("loops", bars), { disabled: busy, className: "st-act mx-main" });
     const lengths = select({ label: "Bars of a loop", value: this.lengths, choices: [["", "1 to 16 bars"], ["1,2", "1 or 2 bars"], ["4", "4 bars"], ["8", "8 bars"], ["16", "16 bars"]],
       chosen: (value) => { this.lengths = value; this.show(box); } });
-    const marked = this.mixer.ruler.marked;
+    const { marked } = this.mixer.ruler;
+    const fill = element("input", { type: "number", className: "mx-number", min: 1, max: 600, step: 1, placeholder: "once", value: this.fill ?? "", label: "Play it round for so many seconds" });
+    fill.addEventListener("change", () => { this.fill = Number(fill.value) || null; });
     const mine = button("Export the marked region", () => this.export({ start_seconds: marked[0], end_seconds: marked[1] }), { disabled: !marked });
-    box.replaceChildren(element("div", { className: "mx-bar" }, find, lengths, element("span", { className: "st-spring" }), mine));
+    box.replaceChildren(element("div", { className: "mx-bar mx-fields" }, find, lengths, element("span", { className: "st-spring" }),
+      element("label", { title: "Empty: one round with loop points for samplers" }, "play round for", fill, "s"), mine));
     if (!this.loops) return box.append(note("Regions that go round without a seam, the best first. They play in the mix as it stands; or drag over the ruler to mark one of your own."));
     box.append(element("ol", { className: "mx-loops" }, ...this.loops.map((loop) => this.row(loop))));
   }
@@ -42,7 +47,7 @@ class LoopsTool {
     if (!sound.playing) await this.mixer.toggle();
     this.panels.show();
   }
-  export(region) { return this.panels.start("export", { what: "loop", format: "wav24", ...region }); }
+  export(region) { return this.panels.start("export", { what: "loop", format: "wav24", ...region, ...(this.fill ? { fill_seconds: this.fill } : {}) }); }
   onWork(work) { if (work.kind === "loops") this.mixer.sheet.found.loops = work.result.loops; }
   onRegion() { this.panels.show(); }
 }
@@ -60,7 +65,8 @@ class ExportTool {
     const again = () => this.show(box);
     const what = select({ label: "What to export", value: this.what, choices: kinds, chosen: (value) => { this.what = value; again(); } });
     const format = mine.formats.length ? select({ label: "Format", value: this.format, choices: mine.formats, chosen: (value) => { this.format = value; again(); } }) : null;
-    const go = button("Export", () => this.panels.start("export", { what: this.what, ...(this.format ? { format: this.format } : {}) }), { className: "st-act mx-main", disabled: works.isBusy("export", source) });
+    const { marked } = this.mixer.ruler, region = this.what === "loop" && marked ? { start_seconds: marked[0], end_seconds: marked[1] } : {};
+    const go = button("Export", () => this.panels.start("export", { what: this.what, ...(this.format ? { format: this.format } : {}), ...region }), { className: "st-act mx-main", disabled: works.isBusy("export", source) });
     const keep = button("Keep the mix as a take", () => this.panels.start("bounce", {}), { disabled: works.isBusy("bounce", source), title: "A new version in the history, with this mix in its provenance" });
     box.replaceChildren(element("div", { className: "mx-bar" }, what, format, go, element("span", { className: "st-spring" }), keep), note(mine.note ?? ""));
     const files = this.made.filter((each) => each.source === source).flatMap((each) => each.files.map((name) => [each, name]));
@@ -79,4 +85,4 @@ class ExportTool {
 }
 
 const address = (work, name) => `studio/desk/work/${work.id}/files/${encodeURIComponent(name)}`;
-export const TOOLS = [SeparateTool, LoopsTool, NotesTool, ExportTool];
+export const TOOLS = [SeparateTool, MasterTool, TempoTool, LoopsTool, NotesTool, ExportTool];
