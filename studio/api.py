@@ -24,14 +24,27 @@ from studio.jobs import GenerateRequest, JobView
 from studio.pipeline import EngineOption
 from studio.studio import Studio
 from studio.takes import Take
+from studio.ui.addresses import address_of
 from studio.ui.agent_functions import AGENTS_PUBLIC, AgentFunctions
+from studio.ui.desk_functions import DESK_PUBLIC, DeskFunctions
 from studio.ui.edit_functions import EDITS, EditFunctions
 from studio.ui.refusals import Refusal, in_one_sentence
 from studio.ui.visitors import visitor_of
 
 __all__ = ["PUBLIC", "Functions", "Refusal", "register"]
 
-PUBLIC = ("plan", "generate", *EDITS, *AGENTS_PUBLIC, "status", "cancel", "list_takes", "export", "engines")
+PUBLIC = (
+    "plan",
+    "generate",
+    *EDITS,
+    *AGENTS_PUBLIC,
+    *DESK_PUBLIC,
+    "status",
+    "cancel",
+    "list_takes",
+    "export",
+    "engines",
+)
 MAX_WAIT_SECONDS = 600.0
 _LOOK_EVERY_SECONDS = 0.1
 _MAX_LISTED = 100
@@ -44,7 +57,7 @@ def register(studio: Studio) -> None:
         gr.api(getattr(functions, name), api_name=name, queue=False, concurrency_limit=None)
 
 
-class Functions(EditFunctions, AgentFunctions):
+class Functions(EditFunctions, AgentFunctions, DeskFunctions):
     """The public functions over one studio."""
 
     def __init__(self, studio: Studio) -> None:
@@ -211,7 +224,7 @@ class Functions(EditFunctions, AgentFunctions):
         made = self._studio.export(take_id, format=format, provenance=provenance, owner=owner)
         tagged = "" if provenance is None else f"&provenance={str(provenance).lower()}"
         return {
-            "url": _address(request, f"/studio/takes/{take_id}/export?format={quote(format)}{tagged}"),
+            "url": address_of(request, f"/studio/takes/{take_id}/export?format={quote(format)}{tagged}"),
             "filename": made.filename,
             "media_type": made.media_type,
             "bytes": made.path.stat().st_size,
@@ -246,7 +259,7 @@ class Functions(EditFunctions, AgentFunctions):
             sound = f"/studio/takes/{job.take_id}/sound.flac"
         else:
             sound = f"/studio/jobs/{job.id}/sound.wav" if job.has_live_sound else ""
-        return {"job_id": job.id, **shown, "sound_url": _address(request, sound) if sound else None}
+        return {"job_id": job.id, **shown, "sound_url": address_of(request, sound) if sound else None}
 
 
 def _brief(
@@ -289,18 +302,9 @@ def _take(take: Take, request: gr.Request) -> dict[str, Any]:
         "seed": take.sampling.seed,
         "stems": [stem.name for stem in take.stems],
         "has_midi": take.has_midi,
-        "sound_url": _address(request, f"/studio/takes/{take.id}/sound.flac"),
+        "sound_url": address_of(request, f"/studio/takes/{take.id}/sound.flac"),
     }
 
 
 def _engine(option: EngineOption) -> dict[str, Any]:
     return {field.name: getattr(option, field.name) for field in fields(option)}
-
-
-def _address(request: gr.Request, path: str) -> str:
-    """The full address of one of our routes, as the asker reaches this studio (through a proxy or a public link too)."""
-    inner = getattr(request, "request", None) or request
-    headers = inner.headers
-    scheme = headers.get("x-forwarded-proto", inner.url.scheme).split(",")[0].strip()
-    host = headers.get("x-forwarded-host", headers.get("host", "")).split(",")[0].strip()
-    return f"{scheme}://{host}{path}"

@@ -36,11 +36,11 @@ _ZIPPED = {"flac": "FLAC", "wav24": "WAV, 24 bit", "wav16": "WAV, 16 bit", "wav3
 
 
 class ExportOptions(Options):
-    """What to carry off, and as what. start, end: of a loop; fill_seconds: play it round for so long instead of giving it
+    """What to carry off, and as what ("" for the first format there is). start, end: of a loop; fill_seconds: play it round for so long instead of giving it
     loop points. parts: of MIDI, all when none is named."""
 
     what: Annotated[str, Field(max_length=20)] = "mix"
-    format: Annotated[str, Field(max_length=20)] = "wav24"
+    format: Annotated[str, Field(max_length=20)] = ""
     start_seconds: Annotated[float, Field(ge=0)] | None = None
     end_seconds: Annotated[float, Field(ge=0)] | None = None
     fill_seconds: Annotated[float, Field(gt=0, le=600)] | None = None
@@ -63,6 +63,8 @@ def export(desk: Desk, item: Item, options: ExportOptions, work: Work) -> Mappin
     chosen = EXPORTS.get(options.what)
     if chosen is None or not chosen.is_there(desk.sheet(item)):
         raise DeskError(f"There is no “{options.what}” to carry off here.")
+    if not options.format and chosen.formats:
+        options = options.model_copy(update={"format": next(iter(chosen.formats))})
     if chosen.formats and options.format not in chosen.formats:
         raise DeskError(f"{chosen.label} can be had as {', '.join(chosen.formats.values())}.")
     folder = item.folder / "exports" / secrets.token_hex(6)

@@ -24,6 +24,7 @@ from agents.types import SongPlan
 from audio.clip import Clip
 from audio.io import AudioError, decode, encode, read_clip, written_whole
 from audio.peaks import bucket_peaks
+from audio.stems import RESIDUAL, SILENT_DB
 from studio.desk_errors import DeskError, NothingThere
 from studio.separation import BUILT_IN, KeptStems
 from studio.takes import Take, TakeError, TakeStore
@@ -240,7 +241,8 @@ class DeskItems:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with written_whole(path) as part:
-                part.write_text(json.dumps({"key": key, "mark": kept.mark}), encoding="utf-8")
+                silent = [RESIDUAL] if RESIDUAL in kept.paths and _is_silent(kept.clip(RESIDUAL)) else []
+                part.write_text(json.dumps({"key": key, "mark": kept.mark, "silent": silent}), encoding="utf-8")
         except OSError as error:
             raise DeskError(f"The parts could not be kept: {error.strerror or error}. Free some space.") from error
         return self.parts(item, key)
@@ -249,13 +251,13 @@ class DeskItems:
         """The parts a link stands for; None once their stems made way for others."""
         try:
             link = json.loads(path.read_bytes())
-            kept, key = self._stems(str(link["mark"])), str(link["key"])
+            kept, key, silent = self._stems(str(link["mark"])), str(link["key"]), link.get("silent", [])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         if kept is None:
             return None
         label = "built-in signal separation" if kept.tier == "built-in" else f"Demucs {key}"
-        return Parts(key, label, kept.paths)
+        return Parts(key, label, {name: path for name, path in kept.paths.items() if name not in silent})
 
     def peaks(self, item: Item, key: str) -> dict[str, list[int]]:
         """The waveform of each part of a set, 0 to 100; measured once."""
@@ -313,6 +315,11 @@ def recalled(item: Item, name: str) -> Any:
         return json.loads((item.folder / "found" / f"{name}.json").read_bytes())
     except (OSError, ValueError):
         return None
+
+
+def _is_silent(clip: Clip) -> bool:
+    """Whether a part holds rounding noise only, and needs no strip."""
+    return not clip.frames or float(np.abs(clip.samples).max()) < 10 ** (SILENT_DB / 20)
 
 
 def _read(path: Path) -> Clip:

@@ -57,6 +57,7 @@ class DeskRoutes:
             Route("/studio/desk/uploads", self.bring, methods=["POST"]),
             Route("/studio/desk/effects.json", self.effects, methods=["GET"]),
             Route("/studio/desk/effects.json", self.save_effects, methods=["POST"]),
+            Route("/studio/desk/plugins", self.plugin, methods=["POST"]),
             Route("/studio/desk/separators", self.separators, methods=["GET"]),
             Route("/studio/desk/separators/{model}/{verb}", self.manage_separator, methods=["POST"]),
             Route("/studio/desk/rooms/{kind}.wav", self.room),
@@ -118,7 +119,7 @@ class DeskRoutes:
     @answered
     async def sheet(self, request: Request, visitor: Visitor) -> Response:
         """All that the desk shows of an item."""
-        return await self._told(request, visitor, lambda item: sheet_shown(self._desk, self._desk.sheet(item)))
+        return await self._told(request, visitor, lambda item: self._shown(item, visitor))
 
     @answered
     async def peaks(self, request: Request, visitor: Visitor) -> Response:
@@ -213,6 +214,23 @@ class DeskRoutes:
             {"separators": await in_thread(separators_shown, desk), "may_manage": True}, headers=_NOT_KEPT
         )
 
+    @answered
+    async def plugin(self, request: Request, visitor: Visitor) -> Response:
+        """Try a VST3 of this machine's in a process of its own: {"path": …}. Only its own user may, unshared."""
+        if not features(self._studio.settings, visitor).plug_ins:
+            raise DeskError("Plug-ins of this machine run only for its own user, while the studio is not shared.")
+        path = str(_object(await request.body()).get("path", ""))[:1000]
+
+        def try_it() -> dict[str, Any]:
+            from audio.plugin_hosting import try_plugin
+
+            facts = try_plugin(Path(path))
+            if facts.is_instrument:
+                raise DeskError(f"“{facts.name}” is an instrument, not an effect. Choose one that changes a sound.")
+            return {"path": facts.path, "name": facts.name, "maker": facts.maker, "values": dict(facts.values)}
+
+        return JSONResponse(await in_thread(try_it), headers=_NOT_KEPT)
+
     @property
     def _presets_dir(self) -> Path:
         return self._studio.settings.presets_dir / "effects"
@@ -242,7 +260,7 @@ class DeskRoutes:
 
         def use(item: Item) -> dict[str, Any]:
             self._desk.use_parts(item, key)
-            return sheet_shown(self._desk, self._desk.sheet(item))
+            return self._shown(item, visitor)
 
         return await self._told(request, visitor, use)
 
@@ -294,6 +312,10 @@ class DeskRoutes:
         return FileResponse(path, headers={**_KEEP_PRIVATE, **saved})
 
     # ------------------------------------------------------------------------------------------------- common
+
+    def _shown(self, item: Item, visitor: Visitor) -> dict[str, Any]:
+        shown = sheet_shown(self._desk, self._desk.sheet(item))
+        return {**shown, "plugins": features(self._studio.settings, visitor).plug_ins}
 
     async def _do(self, request: Request, visitor: Visitor, what: Callable[[Item], Any]) -> Any:
         """Do something with the item the address names, beside the loop."""

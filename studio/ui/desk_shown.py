@@ -53,7 +53,6 @@ def sheet_shown(desk: Desk, sheet: Sheet) -> dict[str, Any]:
         "curves": curves_shown(),
         "targets": targets_shown(),
         "genre": item.plan.genre.value if item.plan else "",
-        "plugins": desk.plugins_allowed,
         **page_shown(sheet.page),
     }
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from agents.harmony import UnknownName
 from agents.types import BriefError, PlanError
 from studio.archive import ArchiveError
+from studio.desk_errors import DeskError
 from studio.engines.base import EngineError
 from studio.exports import ExportError
 from studio.finding import QueryError
@@ -27,7 +28,7 @@ from studio.ui.visitors import LoginNeeded
 
 _REFUSALS = (
     BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded, RefineError,
-    QueryError, OpinionError, GridError, ArchiveError,
+    QueryError, OpinionError, GridError, ArchiveError, DeskError,
 )  # fmt: skip
 
 
