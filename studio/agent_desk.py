@@ -18,6 +18,7 @@ from agents.language_model import LanguageModel, LanguageModels
 from agents.metadata_agent import Metadata, describe_song
 from agents.prompt_agent import Context, alternatives, enhance
 from agents.reading_brief import read_brief
+from agents.routing import Route, route
 from agents.structure_agent import plan_with
 from agents.types import Brief, SongPlan, Verdict
 from agents.wording import word_verdict
@@ -113,6 +114,10 @@ class AgentDesk:
 
         first = self.ask("prompt", every)
         return [first, *found[1:]]
+
+    def route(self, message: str, plan: SongPlan) -> Answer[Route]:
+        """Which job a message about this plan asks for. Raises Cancelled when stopped."""
+        return self.ask("orchestrator", lambda model: route(message, on_the_desk=plan, language_model=model))
 
     def word(self, verdict: Verdict, plan: SongPlan) -> Answer[str]:
         """A verdict in the quality agent's words; stopped in its middle, the rules' words stay."""

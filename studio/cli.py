@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from agents.types import Brief, BriefError, PlanError, SongPlan
 from audio.io import FORMAT_OF_SUFFIX, flush_to_disk, written_whole
+from studio.agent_desk import AgentDesk
 from studio.cli_steering import adapters_of, add_steering_arguments, steering_of
 from studio.engines.base import EngineError, Sampling
 from studio.exports import ExportError, Exports
@@ -28,7 +29,6 @@ from studio.history import History, HistoryError
 from studio.job import GenerateRequest, Job
 from studio.maker import Maker
 from studio.settings import Settings
-from studio.studio import plan_from_brief
 from studio.takes import EngineFacts, TakeError, TakeStore
 
 if TYPE_CHECKING:
@@ -164,10 +164,12 @@ def make(
         store = TakeStore(home.takes_dir, home.bin_dir)
         history = History(home.history_path)
         open_things.callback(history.close)
+        desk = AgentDesk(settings, history)
+        open_things.callback(desk.close)
         bar = open_things.enter_context(_bar())
         job = Job(secrets.token_hex(8), request, owner="", engine=facts, changed=lambda job: _show(bar, job))
         maker = Maker(
-            generate=engines.generate, plan_from_brief=_telling(job), store=store, history=history,
+            generate=engines.generate, plan_from_brief=_telling(job, desk), store=store, history=history,
             capabilities=lambda name: engines.engine(name).capabilities, edit=getattr(engines, "edit", None),
         )  # fmt: skip
         with _ctrl_c_stops(job):
@@ -207,12 +209,13 @@ def _say(text: str, *, to: Any = None) -> None:
     tqdm.write(text, file=to or sys.stdout)
 
 
-def _telling(job: Job) -> Callable[..., SongPlan]:
+def _telling(job: Job, desk: AgentDesk) -> Callable[..., SongPlan]:
     """The planner, which also tells the plan."""
 
     def planned(brief: Brief, *, seed: int) -> SongPlan:
-        plan = plan_from_brief(brief, seed=seed)
+        plan = desk.plan(brief, seed=seed)
         _say(brief_lines(plan))
+        _say(f"  planned by {plan.planned_by}")
         licence = f", its sound under {job.engine.licence}" if job.engine.licence else ""
         _say(f"  engine: {job.engine.label}, {job.engine.tier} tier{licence}, seed {seed}")
         return plan

@@ -33,6 +33,7 @@ from studio.ui.form import (
     request_of,
     sampling_of,
 )
+from studio.ui.message_panel import lay_out_message, wire_message
 from studio.ui.references_panel import lay_out_references, wire_references
 from studio.ui.refine_panel import lay_out_refine, wire_refine
 from studio.ui.steer_panel import build_steer_panel
@@ -83,7 +84,7 @@ def build_generate_tab(studio: Studio) -> GenerateTab:
         with gr.Column(scale=5, min_width=320):
             fields, steering, buttons = _composer(studio)
         with gr.Column(scale=6, min_width=320):
-            plan, plan_strip, plan_panel, plan_parts = _plan_panel()
+            plan, plan_strip, plan_panel, plan_parts, message = _plan_panel()
             gr.HTML(shell.UNDER_WAY)
             recent = gr.HTML(elem_id="st-recent")
     tab = GenerateTab(
@@ -92,6 +93,7 @@ def build_generate_tab(studio: Studio) -> GenerateTab:
     _wire(studio, tab, buttons)
     _wire_presets(studio, tab, buttons)
     wire_refine(studio, buttons, tab.inputs)
+    wire_message(studio, message, tab, show_plan)
     wire_suggestions(studio, buttons["suggest"], fields["words"])
     return tab
 
@@ -153,10 +155,11 @@ def _advanced(fields: dict[str, Any], buttons: dict[str, Any]) -> None:
         buttons["delete_preset"] = gr.Button("Delete the chosen one", min_width=170, scale=1)
 
 
-def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any]]:
+def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any], dict[str, Any]]:
     plan = gr.State(None)
     with gr.Accordion("Plan", open=True, visible=False, elem_classes="st-panel", elem_id="st-plan") as panel:
         strip = gr.HTML(elem_id="st-plan-strip")
+        message = lay_out_message()
         with gr.Accordion("Edit the plan", open=False, elem_id="st-plan-edit"):
             with gr.Row(elem_classes="st-fields"):
                 parts: dict[str, Any] = {
@@ -174,7 +177,7 @@ def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any]]:
                 '<p class="st-note">Generate plays this plan as it stands here, until you change the words or the '
                 "settings beside them.</p>"
             )
-    return plan, strip, panel, parts
+    return plan, strip, panel, parts, message
 
 
 def engine_choices(studio: Studio) -> list[tuple[str, str]]:

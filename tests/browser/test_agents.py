@@ -85,6 +85,30 @@ def test_only_what_failed_is_made_anew_and_the_page_says_what_and_why(browser: B
         page.close()
 
 
+def test_a_message_changes_the_plan_and_the_orchestrator_says_how_it_was_understood(page: Page) -> None:
+    page.get_by_label("Describe the music").fill("pop, 100 bpm, in C major, intro, verse, chorus")
+    page.get_by_label("Length").fill("30")
+    page.get_by_label("Length").blur()
+    page.locator("#st-plan-first").click()
+    expect(page.locator("#st-plan-strip")).to_contain_text("C major")
+    expect(page.locator("#st-plan-strip")).to_contain_text("Planned by built-in rules")
+    page.locator("#st-message textarea, #st-message input").first.fill(
+        "in D minor, slower and without drums in the chorus"
+    )
+    page.locator("#st-message-do").click()
+    told = page.locator("#st-message-told")
+    expect(told).to_contain_text("change this song as the words say (built-in rules)")
+    expect(page.locator("#st-plan-strip")).to_contain_text("D minor")
+    expect(page.locator("#st-plan-strip")).to_contain_text("92 bpm")
+    page.locator("#st-message textarea, #st-message input").first.fill("change it hm")
+    page.locator("#st-message-do").click()
+    expect(told).to_contain_text("say louder or softer")
+    before = newest_take(page)
+    page.locator("#st-generate").click()
+    take = wait_for_new_take(page, before)
+    expect(page.locator(f"#st-recent .st-card[data-take='{take}']")).to_contain_text("D minor")
+
+
 def test_a_suggestion_is_one_press_from_the_prompt(page: Page) -> None:
     page.get_by_label("Describe the music").fill("")
     suggestion = page.locator("#st-suggest .st-try").first
