@@ -48,6 +48,8 @@ from studio.takes import TakeStore
 if TYPE_CHECKING:
     import numpy as np
 
+    from studio.parting import Parting
+
 SKETCH = "sketch"
 ASK_SECONDS = 0.2
 
@@ -245,9 +247,19 @@ class Pipeline:
                 channels=card.channels,
                 licence=card.licence,
                 sounds=self.sounds.get,
+                parts=self._parts(),
                 adapters=self._settings.adapters_dir,
             )
         return self._musicgen[card.id]
+
+    def _parts(self) -> Parting:
+        from studio.parting import Parting
+        from studio.separation import Separations
+        from studio.stem_models import StemModels
+
+        settings = self._settings
+        models = StemModels(settings.models_dir)
+        return Parting(Separations(settings.data_dir / "separations", models, device=settings.device))
 
     def _wait(self, listener: Listener) -> None:
         """Take the lock, leaving when the user stops waiting."""

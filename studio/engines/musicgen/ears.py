@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from agents.knowledge import instruments
 from agents.types import SongPlan
@@ -31,13 +31,27 @@ def no_sounds(name: str) -> Clip | bytes:
     raise EngineError(f"The sound “{name}” is not here: choose the melody again.")
 
 
+class Parts(Protocol):
+    """Hears parts of a sound alone; None where that cannot be done here."""
+
+    def melody_of(self, clip: Clip) -> Clip | None:
+        """The clip without drums and bass."""
+        ...
+
+    def part_of(self, clip: Clip, instrument: str) -> Clip | None:
+        """What one instrument plays in the clip."""
+        ...
+
+
 class Ears:
     """One take's ears. Make new ones for every take; raises EngineError at once for what cannot be heard."""
 
-    def __init__(self, loaded: Loaded, plan: SongPlan, sampling: Sampling, sounds: Sounds = no_sounds) -> None:
+    def __init__(
+        self, loaded: Loaded, plan: SongPlan, sampling: Sampling, sounds: Sounds = no_sounds, parts: Parts | None = None
+    ) -> None:
         self._loaded, self._plan, self._guidance = loaded, plan, sampling.guidance
         self._steering = sampling.steering or Steering()
-        self._sounds = sounds
+        self._sounds, self._parts = sounds, parts
         check_prompts(self.prompts([Prompt(plan.prompt.value)]))
         if self._melody is not None and loaded.checkpoint.model_type != "musicgen_melody":
             raise EngineError(
@@ -87,7 +101,11 @@ class Ears:
         if not self._steering.melody:
             return None
         sound = self._sounds(self._steering.melody)
-        return melodies.from_midi(sound) if isinstance(sound, bytes) else melodies.from_clip(sound)
+        if isinstance(sound, bytes):
+            return melodies.from_midi(sound)
+        melodies.check_clip(sound)
+        lone = self._parts.melody_of(sound) if self._parts is not None else None
+        return melodies.from_clip(sound, lone=lone)
 
 
 def steered(words: Sequence[Prompt], plan: SongPlan, steering: Steering) -> list[Prompt]:

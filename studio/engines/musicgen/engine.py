@@ -29,7 +29,7 @@ from studio.engines.edits import KINDS
 from studio.engines.musicgen import layers, longform, runtime
 from studio.engines.musicgen.adapters import Shelf, Wardrobe
 from studio.engines.musicgen.checkpoint import inspect
-from studio.engines.musicgen.ears import Ears, Sounds, no_sounds
+from studio.engines.musicgen.ears import Ears, Parts, Sounds, no_sounds
 from studio.engines.musicgen.edit import SALT, go_on, repaint
 from studio.engines.musicgen.memory import Resumed, went_on_from
 from studio.engines.musicgen.perform import NOTHING, Performer, check_candidates, perform, within
@@ -62,18 +62,19 @@ class MusicGenEngine:
         channels: int = 1,
         licence: str = LICENCE,
         sounds: Sounds = no_sounds,
+        parts: Parts | None = None,
         adapters: Path | None = None,
     ) -> None:
         """source: the checkpoint's folder. dtype: None for the device's own. channels: 2 for a stereo model.
 
         precision: what the decoder's weights are kept in, one of `runtime.PRECISIONS`; a dtype goes before "auto".
-        sounds: gives the melodies that steering names. adapters: the folder of LoRA adapters, or None for none.
+        sounds: gives the melodies that steering names; parts: hears them without drums. adapters: the folder of LoRA adapters, or None for none.
         """
         runtime.check_precision(precision)
         self._source, self._device, self._dtype = source, device, dtype or runtime.dtype_for(precision)
         self._precision = "native" if dtype and precision == "auto" else precision
         self._opened: runtime.Opened | None = None
-        self._sounds, self._shelf = sounds, Shelf(adapters or source / "adapters")
+        self._sounds, self._parts, self._shelf = sounds, parts, Shelf(adapters or source / "adapters")
         self._loaded: Loaded | None = None
         self._wardrobe: Wardrobe | None = None
         self._capabilities = Capabilities(
@@ -117,6 +118,7 @@ class MusicGenEngine:
             return layers.render(
                 plan, alone, listener, self._generate,
                 make_true=lambda one, plan: on_tempo(one, plan, correct=sampling.true_tempo),
+                **({} if self._parts is None else {"alone": self._parts.part_of}),
             )  # fmt: skip
         return self._generate(plan, sampling, listener)
 
@@ -236,7 +238,7 @@ class MusicGenEngine:
         loaded = self._load(listener, with_layers=any(use.strength > 0 for use in sampling.adapters))
         if listener.cancelled():
             raise Cancelled(NOTHING)
-        ears = Ears(loaded, plan, sampling, sounds or self._sounds)
+        ears = Ears(loaded, plan, sampling, sounds or self._sounds, self._parts)
         wardrobe = self._dress(loaded, sampling, listener)
         opened = self._open(loaded, wardrobe, listener)
         plainly = sampling.model_copy(update={"guidance": 1.0})
@@ -244,7 +246,7 @@ class MusicGenEngine:
             loaded=loaded,
             voice=Voice(loaded.model, opened.runtime),
             listen=ears.listen,
-            listen_plainly=lambda words, first: Ears(loaded, plan, plainly, sounds or self._sounds).listen(
+            listen_plainly=lambda words, first: Ears(loaded, plan, plainly, sounds or self._sounds, self._parts).listen(
                 words, first
             ),
             identity=self._identity(loaded) | dict(opened.identity) | ears.identity() | {"adapters": wardrobe.identity},

@@ -2,8 +2,8 @@
 
 The layers are generated separately, each told of its own instrument and away from the others'; they share the plan, and
 with a melody model its chords or a melody, but do not hear one another. Each is brought to the plan's tempo where that
-can be measured, and its beat laid on the plan's. That is no separation of a mix, and within a bar their timing is as
-steady as the model's. Knows nothing of how one layer is made.
+can be measured, and its beat laid on the plan's; where a separator is here, what else it holds is taken out. Within a
+bar their timing is as steady as the model's. Knows nothing of how one layer is made.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from studio.engines.base import Cancelled, EngineError, Listener, Rendering, Sam
 MOST_LAYERS = 8
 CEILING = 10 ** (-1 / 20)  # the mix peaks at -1 dB of full scale
 NOTE = "layers generated separately"
+LEAST_PART = 0.01  # of a layer's power: 20 dB below it the model played something else, or the separator errs
 _EDGE_SECONDS = 0.02
 
 Play = Callable[[SongPlan, Sampling, Listener], Rendering]
+Alone = Callable[[Clip, str], Clip | None]  # a clip's part of an instrument; None where it cannot be told apart
 MakeTrue = Callable[[Rendering, SongPlan], Rendering]  # to the plan's tempo, with its grid in its identity
 
 
@@ -52,7 +54,13 @@ def layers_of(plan: SongPlan) -> list[Layer]:
 
 
 def render(
-    plan: SongPlan, sampling: Sampling, listener: Listener, play: Play, *, make_true: MakeTrue = lambda one, plan: one
+    plan: SongPlan,
+    sampling: Sampling,
+    listener: Listener,
+    play: Play,
+    *,
+    make_true: MakeTrue = lambda one, plan: one,
+    alone: Alone = lambda clip, instrument: None,
 ) -> Rendering:
     """Make every layer with `play`, then mix them; the mix is heard while the last one is made.
 
@@ -70,11 +78,19 @@ def render(
                 raise
             break
         if one.complete:
-            one = on_the_beat(make_true(one, layer.plan), plan)
+            one = _only(on_the_beat(make_true(one, layer.plan), plan), layer, alone)
         made.append((layer, one))
         if not one.complete:
             break
     return _mixed(plan, made, complete=len(made) == len(layers) and made[-1][1].complete)
+
+
+def _only(one: Rendering, layer: Layer, alone: Alone) -> Rendering:
+    """The layer's own part of what was drawn, unless hardly anything of it is there: then all of it."""
+    part = alone(one.clip, layer.instrument)
+    if part is None or np.square(part.samples).mean() < LEAST_PART * np.square(one.clip.samples).mean():
+        return one
+    return replace(one, clip=part, identity={**one.identity, "separated": True})
 
 
 def on_the_beat(one: Rendering, plan: SongPlan) -> Rendering:
@@ -152,6 +168,7 @@ def _mixed(plan: SongPlan, made: list[tuple[Layer, Rendering]], *, complete: boo
     gain = np.float32(min(1.0, CEILING / max(float(np.abs(total).max()), 1e-9)))
     stems = {name: replace(stem, samples=stem.samples * gain) for name, stem in stems.items()}
     identity = dict(first.identity) | {"layers": [layer.instrument for layer, _ in made], "layers_note": NOTE}
+    identity["layers_separated"] = [layer.instrument for layer, one in made if one.identity.get("separated")]
     identity["layers_grids"] = {layer.instrument: one.identity.get("grid", {}) for layer, one in made}
     return Rendering(
         clip=Clip(total * gain, first.clip.sample_rate_hz), complete=complete, stems=stems, identity=identity,

@@ -1,8 +1,8 @@
 """Melodies for a melody model to follow: a clip, notes out of a MIDI file, or a plan's chords.
 
-Notes and chords are sounded by a plain tone, so that all three are heard by the same ears. A clip is heard as it is:
-the model was trained on music without drums and bass, so a lone voice or instrument is followed best. Knows nothing
-of files, of takes or of the model.
+Notes and chords are sounded by a plain tone, so that all three are heard by the same ears. The model was trained on
+music without drums and bass: a clip is heard without them where they can be taken away, and as it is elsewhere, so that
+a lone voice or instrument is then followed best. Knows nothing of files, of takes or of the model.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import io
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
@@ -48,6 +48,7 @@ class Melody:
     samples: np.ndarray
     source: str
     sha256: str
+    heard: str = "as it is, without separation"
 
     @property
     def seconds(self) -> float:
@@ -63,25 +64,36 @@ class Melody:
 
     def identity(self) -> dict[str, str]:
         """What a take keeps of it."""
-        return {"source": self.source, "sha256": self.sha256, "heard": "as it is, without separation"}
+        return {"source": self.source, "sha256": self.sha256, "heard": self.heard}
 
 
-def from_clip(clip: Clip) -> Melody:
-    """A melody out of any sound: a take, a hummed tune, an upload; any rate, any number of channels.
-
-    Raises EngineError when it is silent, is no sound at all, or is too long.
-    """
+def check_clip(clip: Clip) -> None:
+    """Raise EngineError when a sound is too long or damaged."""
     if clip.seconds > LONGEST_SECONDS:
         raise EngineError(f"The melody lasts {clip.seconds:.0f} s: cut it to {LONGEST_SECONDS:.0f} s or less.")
     if not np.isfinite(clip.samples).all():
         raise EngineError("The melody's sound is damaged (numbers that are none): choose another file.")
+
+
+def from_clip(clip: Clip, *, lone: Clip | None = None) -> Melody:
+    """A melody out of any sound: a take, a hummed tune, an upload; any rate, any number of channels.
+
+    lone: the same without drums and bass, as the model was taught, where they could be taken away and something was
+    left. Raises EngineError when it is silent, is no sound at all, or is too long.
+    """
+    check_clip(clip)
+    if lone is not None and _rms(lone.samples) >= SILENT_RMS:
+        return replace(from_clip(lone), sha256=_digest(clip), heard="without drums and bass")
     mono = clip.mono().samples[0]
     if clip.channels > 1 and _rms(mono) < SILENT_RMS <= _rms(clip.samples):
         mono = clip.samples[np.square(clip.samples).sum(axis=1).argmax()]  # channels that cancel: hear the loudest
     if _rms(mono) < SILENT_RMS:
         raise EngineError(NO_SOUND)
-    digest = hashlib.sha256(clip.samples.tobytes() + clip.sample_rate_hz.to_bytes(8, "little")).hexdigest()
-    return Melody(_resampled(mono, clip.sample_rate_hz), "clip", digest)
+    return Melody(_resampled(mono, clip.sample_rate_hz), "clip", _digest(clip))
+
+
+def _digest(clip: Clip) -> str:
+    return hashlib.sha256(clip.samples.tobytes() + clip.sample_rate_hz.to_bytes(8, "little")).hexdigest()
 
 
 def from_midi(data: bytes) -> Melody:
