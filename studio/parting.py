@@ -45,7 +45,7 @@ class Parting:
             return None
         finally:
             self._separations.unload()
-        return Clip(np.sum(parts, axis=0, dtype=np.float32), kept.sample_rate_hz)
+        return Clip(np.asarray(np.sum(parts, axis=0, dtype=np.float32)), kept.sample_rate_hz)
 
 
 def _stem_of(instrument: str) -> str:
