@@ -20,6 +20,7 @@ LEAST_LUFS, MOST_LUFS = -40.0, -5.0
 MP3_KILOBITS = 192
 _MOST_REDUCTION_DB = 12.0  # peaks held down further than this sound crushed, whatever holds them
 _NEAR_LU = 0.2
+_MP3_MARGIN_DB = 0.25  # encoders, and one encoder's settings, overshoot by so much more or less
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,14 @@ def to_loudness(
             aim_lufs += miss
             continue
         mp3_peak = peak_after_mp3(made) if safe_for_mp3 else None
-        if mp3_peak is not None and mp3_peak > ceiling_dbtp:
-            ceiling_db -= mp3_peak - ceiling_dbtp + 0.1
+        if mp3_peak is not None and mp3_peak > ceiling_dbtp - _MP3_MARGIN_DB:
+            ceiling_db -= mp3_peak - ceiling_dbtp + _MP3_MARGIN_DB + 0.05
             continue
         break
     else:  # the last resort is a plain step down, which no encoder undoes
         mp3_peak = peak_after_mp3(made) if safe_for_mp3 else None
         while max(peak, mp3_peak or peak) > ceiling_dbtp:
-            step = 10 ** (-(max(peak, mp3_peak or peak) - ceiling_dbtp + 0.1) / 20)
+            step = 10 ** (-(max(peak, mp3_peak or peak) - ceiling_dbtp + _MP3_MARGIN_DB) / 20)
             made = Clip(made.samples * np.float32(step), made.sample_rate_hz)
             peak, mp3_peak = true_peak_dbtp(made), peak_after_mp3(made) if safe_for_mp3 else None
         loudness = integrated_lufs(made)

@@ -22,8 +22,8 @@ def band(seconds: float = 4.0, *, rate: int = RATE, tempo_bpm: float = 120.0) ->
     hat = np.diff(noise.standard_normal(frames + 1)) * np.exp(-(time % (beat / 2)) * 90) * 0.08
     roots = np.array([55.0, 65.41, 49.0, 73.42])[(time // (4 * beat)).astype(int) % 4]
     phase = 2 * np.pi * np.cumsum(roots) / rate
-    bass = 0.35 * (np.sin(phase) + 0.4 * np.sin(2 * phase) + 0.15 * np.sin(3 * phase))
-    chord = sum(np.sin(phase * ratio) for ratio in (8, 9.6, 12)) * 0.07
+    bass = 0.2 * (np.sin(phase) + 0.4 * np.sin(2 * phase) + 0.15 * np.sin(3 * phase))
+    chord = sum(np.sin(phase * ratio) for ratio in (8, 9.6, 12)) * 0.09
     drums = (kick * 0.6 + snare + hat) * 0.6
     one = {"drums": (drums, drums), "bass": (bass, bass), "other": (chord, chord * 0.3)}
     return {name: Clip(np.stack(sides), rate) for name, sides in one.items()}
