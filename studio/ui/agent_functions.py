@@ -19,7 +19,7 @@ from agents.prompt_agent import Context
 from agents.types import SongPlan
 from studio.asking import asked_by
 from studio.engines.base import Sampling
-from studio.insight import exported_ids, insight
+from studio.insight import insight
 from studio.refine import RefinementView, RefineRequest
 from studio.studio import Studio
 from studio.ui.refine_panel import begin
@@ -68,7 +68,7 @@ class AgentFunctions:
 
     @in_one_sentence
     def suggest(self, request: gr.Request, count: int = 3, seed: int = 0) -> dict[str, Any]:
-        """Suggest music to try, from what was kept, exported and deleted here.
+        """Suggest music to try, from what was liked, kept, exported and deleted here.
 
         Args:
             count: How many suggestions, 1 to 10.
@@ -77,11 +77,12 @@ class AgentFunctions:
         Returns:
             What is liked and on what grounds, and wishes to give to generate, each with its reason.
         """
-        exported = exported_ids(self._studio.settings.data_dir / "exports")
+        owner = visitor_of(request).owner
         found = insight(
             self._studio.history,
-            exported=exported,
-            owner=visitor_of(request).owner,
+            exported=self._studio.ledger.deeds.exported(),
+            standings=self._studio.ledger.standings(owner=owner),
+            owner=owner,
             count=min(10, max(1, count)),
             seed=seed,
         )

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 
 from studio.history import HistoryError
-from studio.insight import Insight, exported_ids, insight
+from studio.insight import Insight, insight
 from studio.studio import Studio
 from studio.ui.visitors import Visitor, visitor_of
 
@@ -48,9 +48,11 @@ def fill_suggestions(studio: Studio, blocks: gr.Blocks, view: gr.HTML) -> None:
 def suggested(studio: Studio, visitor: Visitor) -> str:
     """The visitor's suggestions as HTML; "" when the history cannot be read."""
     try:
-        exported = exported_ids(studio.settings.data_dir / "exports")
         total = studio.takes(owner=visitor.owner, limit=1).total
-        found = insight(studio.history, exported=exported, owner=visitor.owner, seed=total)
+        found = insight(
+            studio.history, exported=studio.ledger.deeds.exported(), owner=visitor.owner, seed=total,
+            standings=studio.ledger.standings(owner=visitor.owner),
+        )  # fmt: skip
     except HistoryError:
         return ""
     return suggestions_view(found)

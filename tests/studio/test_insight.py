@@ -11,7 +11,8 @@ from agents.types import Brief
 from audio.clip import Clip
 from studio.engines.base import Rendering, Sampling
 from studio.history import History
-from studio.insight import exported_ids, insight
+from studio.insight import insight
+from studio.opinions import Standing
 from studio.takes import EngineFacts, TakeStore
 
 FACTS = EngineFacts(name="sketch", label="Sketch", tier="built-in")
@@ -53,15 +54,23 @@ def test_kept_takes_say_what_is_liked_and_deleted_ones_what_is_not(studio: tuple
     assert all("bpm" in one.words and one.why for one in found.suggestions)
 
 
-def test_an_exported_take_weighs_more(studio: tuple[TakeStore, History], tmp_path: Path) -> None:
+def test_an_exported_take_weighs_more(studio: tuple[TakeStore, History]) -> None:
     jazz = [put(studio, "jazz"), put(studio, "jazz")]
     for _ in range(3):
         put(studio, "funk")
     assert insight(studio[1]).taste.genres[0] == "funk"
-    for one in jazz:
-        (tmp_path / "exports" / one).mkdir(parents=True)
-    exported = exported_ids(tmp_path / "exports")
-    assert insight(studio[1], exported=exported).taste.genres[0] == "jazz"
+    found = insight(studio[1], exported=set(jazz))
+    assert found.taste.genres[0] == "jazz" and "2 exported" in found.grounds
+
+
+def test_a_vote_weighs_most_and_one_against_counts_as_such(studio: tuple[TakeStore, History]) -> None:
+    jazz = put(studio, "jazz")
+    funk = [put(studio, "funk") for _ in range(3)]
+    techno = [put(studio, "techno") for _ in range(2)]
+    votes = {jazz: Standing(vote=1), techno[0]: Standing(vote=-1), techno[1]: Standing(lost=2)}
+    found = insight(studio[1], standings=votes | {funk[0]: Standing(vote=-1), funk[1]: Standing(vote=-1)})
+    assert found.taste.genres[0] == "jazz" and "techno" not in found.taste.genres
+    assert found.grounds == "Out of 6 takes kept, 1 of them liked, 4 disliked."
 
 
 def test_a_refinement_counts_once(studio: tuple[TakeStore, History]) -> None:
