@@ -16,6 +16,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     """The command line; what is not given there comes from the environment, then from Settings' defaults."""
     from studio.cli import add_make_arguments
     from studio.cli_agents import add_agent_commands
+    from studio.cli_archive import add_archive_commands
     from studio.cli_edits import add_edit_commands
     from studio.cli_library import add_library_command
 
@@ -42,6 +43,7 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     add_edit_commands(commands, shared)
     add_agent_commands(commands, shared)
     add_library_command(commands, shared)
+    add_archive_commands(commands, shared)
     install = commands.add_parser("install", parents=[shared], help="install an optional engine in a place of its own")
     install.add_argument("what", choices=["audiocraft"])
     return parser.parse_args(arguments)
@@ -73,6 +75,10 @@ def main(arguments: list[str] | None = None) -> int:
         from studio.cli_library import library_command
 
         return library_command(parsed, settings)
+    if parsed.command in ("archive", "bring-back"):
+        from studio.cli_archive import archive_command
+
+        return archive_command(parsed, settings)
     if parsed.command == "install":
         from studio.installing import install_command
 

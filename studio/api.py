@@ -28,6 +28,7 @@ from studio.ui.addresses import address_of
 from studio.ui.agent_functions import AGENTS_PUBLIC, AgentFunctions
 from studio.ui.desk_functions import DESK_PUBLIC, DeskFunctions
 from studio.ui.edit_functions import EDITS, EditFunctions
+from studio.ui.history_functions import HISTORY_PUBLIC, HistoryFunctions
 from studio.ui.refusals import Refusal, in_one_sentence
 from studio.ui.visitors import visitor_of
 
@@ -39,6 +40,7 @@ PUBLIC = (
     *EDITS,
     *AGENTS_PUBLIC,
     *DESK_PUBLIC,
+    *HISTORY_PUBLIC,
     "status",
     "cancel",
     "list_takes",
@@ -57,7 +59,7 @@ def register(studio: Studio) -> None:
         gr.api(getattr(functions, name), api_name=name, queue=False, concurrency_limit=None)
 
 
-class Functions(EditFunctions, AgentFunctions, DeskFunctions):
+class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions):
     """The public functions over one studio."""
 
     def __init__(self, studio: Studio) -> None:
