@@ -16,8 +16,8 @@ _RATE_HZ = 22_050
 _HOP = 256
 _NOTE_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 # Albrecht & Shanahan (2013), "The use of large corpora to train a new type of key-finding algorithm", from the tonic up.
-_MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
-_MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
+MAJOR_PROFILE = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
+MINOR_PROFILE = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
 
 
 class TooShort(ValueError):
@@ -75,8 +75,8 @@ def estimate_tempo(clip: Clip) -> Tempo:
         raise TooShort("A tempo needs at least three seconds of sound.")
     onsets = _onsets(samples)
     seconds_a_frame = _HOP / _RATE_HZ
-    period = _sharpened(onsets, _best_period(onsets, seconds_a_frame), seconds_a_frame)
-    phase, strength = _phase(onsets, period, seconds_a_frame)
+    period = sharpened_period(onsets, best_period(onsets, seconds_a_frame), seconds_a_frame)
+    phase, strength = phase_of(onsets, period, seconds_a_frame)
     return Tempo(60.0 / period, strength, phase)
 
 
@@ -97,7 +97,7 @@ def estimate_key(clip: Clip) -> KeyEstimate:
     weight = weight / max(1e-9, float(weight.sum()))
     scores = [
         (float(np.corrcoef(weight, np.roll(profile, tonic))[0, 1]), tonic, mode)
-        for mode, profile in (("major", _MAJOR), ("minor", _MINOR))
+        for mode, profile in (("major", MAJOR_PROFILE), ("minor", MINOR_PROFILE))
         for tonic in range(12)
     ]
     scores.sort(reverse=True)
@@ -206,7 +206,7 @@ def _onsets(samples: np.ndarray) -> np.ndarray:
     return np.maximum(strength - local, 0.0)
 
 
-def _best_period(onsets: np.ndarray, seconds_a_frame: float) -> float:
+def best_period(onsets: np.ndarray, seconds_a_frame: float) -> float:
     """The beat, in seconds, at whose multiples the onsets repeat best."""
     count = len(onsets)
     centred = onsets - onsets.mean()
@@ -240,7 +240,7 @@ def _alignment(onsets: np.ndarray, periods: np.ndarray, seconds_a_frame: float) 
     return total
 
 
-def _sharpened(onsets: np.ndarray, period: float, seconds_a_frame: float) -> float:
+def sharpened_period(onsets: np.ndarray, period: float, seconds_a_frame: float) -> float:
     """The period within 3 % of this one at which the onsets line up best."""
     for width, steps in ((0.03, 61), (0.002, 21)):
         periods = period * (1 + np.linspace(-width, width, steps))
@@ -248,7 +248,7 @@ def _sharpened(onsets: np.ndarray, period: float, seconds_a_frame: float) -> flo
     return period
 
 
-def _phase(onsets: np.ndarray, period: float, seconds_a_frame: float) -> tuple[float, float]:
+def phase_of(onsets: np.ndarray, period: float, seconds_a_frame: float) -> tuple[float, float]:
     """Where the beats lie, and how much of the onsets' strength they take: (seconds, 0 to 1)."""
     times = np.arange(len(onsets)) * seconds_a_frame
     places = ((times % period) / period * 24).astype(int) % 24

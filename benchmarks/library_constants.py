@@ -1,16 +1,19 @@
-"""The constants of the built-in sound embedding, learnt anew: `python benchmarks/library_constants.py`.
+"""The constants of the library's built-in tier, learnt anew: `python benchmarks/library_constants.py`.
 
-Listens to sketches of every genre (benchmarks/corpus.py) and writes what centres, scales and reduces the statistics to
-rag/data/signal_embedding.npz: principal components, no genre is looked at. A new file is a new identity: libraries then
-offer to be indexed again.
+Listens to sketches of every genre (benchmarks/corpus.py), the first seeds only, so that docs/library.md is measured on
+others. Writes what centres, scales and reduces the sound's statistics to rag/data/signal_embedding.npz (principal
+components: no genre is looked at; a new file is a new identity, and libraries then offer to be indexed again), and
+the weights of a tempo's readings to audio/tempo_readings.json.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,21 +21,22 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
+if TYPE_CHECKING:
+    from rag.frames import Frames
+
 DIMENSIONS = 64
 TARGET = ROOT / "rag" / "data" / "signal_embedding.npz"
+TEMPO_TARGET = ROOT / "audio" / "tempo_readings.json"
 
 
-def statistics(per_genre: int) -> np.ndarray:
+def statistics(heard: list[Frames]) -> np.ndarray:
     """A row for each sketch and for each of its windows."""
-    from benchmarks.corpus import sketches
-    from rag.frames import hear
     from rag.signal_statistics import statistics_of, windows_in
 
     rows = []
-    for sketch in sketches(per_genre=per_genre):
-        heard = hear(sketch.folder / "mix.flac")
-        rows.append(statistics_of(heard))
-        rows += [statistics_of(heard.between(*window)) for window in windows_in(heard.seconds)]
+    for each in heard:
+        rows.append(statistics_of(each))
+        rows += [statistics_of(each.between(*window)) for window in windows_in(each.seconds)]
     return np.array(rows)
 
 
@@ -49,10 +53,54 @@ def constants(rows: np.ndarray) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
+def readings(heard: list[Frames], tempos_bpm: list[float], *, strictness: float = 0.03) -> dict[str, list[float]]:
+    """centre, scale, weights: a linear score of a tempo's readings, by logistic regression over each piece's readings."""
+    from scipy.optimize import minimize
+    from scipy.special import logsumexp
+
+    from audio.tempo import READINGS, found_tempo, reading_features
+    from rag.frames import ONSET_SECONDS
+
+    rows, right = [], []
+    for each, truth in zip(heard, tempos_bpm, strict=True):
+        found = found_tempo(each.onsets, seconds_a_frame=ONSET_SECONDS)
+        fits = [abs(found * reading / truth - 1) < 0.02 for reading in READINGS]
+        if any(fits):
+            rows.append([reading_features(each.onsets, found * r, seconds_a_frame=ONSET_SECONDS) for r in READINGS])
+            right.append(fits.index(True))
+    table, chosen = np.array(rows), np.array(right)
+    flat = table.reshape(-1, table.shape[2])
+    centre, scale = flat.mean(axis=0), flat.std(axis=0) + 1e-6
+    table = np.clip((table - centre) / scale, -4, 4)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        score = table @ weights
+        likely = np.exp(score - logsumexp(score, axis=1, keepdims=True))
+        hit = np.arange(len(chosen)), chosen
+        likely_right = np.log(likely[hit])
+        likely[hit] -= 1
+        slope = np.einsum("pr,prf->f", likely, table) / len(chosen)
+        return float(-likely_right.mean() + strictness * (weights**2).sum()), slope + 2 * strictness * weights
+
+    best = minimize(loss, np.zeros(table.shape[2]), jac=True, method="L-BFGS-B")
+    return {
+        name: [round(float(x), 5) for x in values]
+        for name, values in (("centre", centre), ("scale", scale), ("weights", best.x))
+    }
+
+
 def main() -> int:
+    from benchmarks.corpus import sketches
+    from rag.frames import hear
+
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--per-genre", type=int, default=2)
-    made = constants(statistics(parser.parse_args().per_genre))
+    corpus = sketches(per_genre=parser.parse_args().per_genre)
+    heard = [hear(sketch.folder / "mix.flac") for sketch in corpus]
+    weighed = readings(heard, [sketch.plan.tempo_bpm.value for sketch in corpus])
+    TEMPO_TARGET.write_text(json.dumps(weighed) + "\n", encoding="utf-8")
+    print(f"{TEMPO_TARGET.relative_to(ROOT)}: {len(weighed['weights'])} weights")
+    made = constants(statistics(heard))
     digest = hashlib.sha256(b"".join(part.tobytes() for part in made.values())).hexdigest()[:8]
     np.savez_compressed(TARGET, version=np.array(digest), **made)
     print(f"{TARGET.relative_to(ROOT)}: {made['reduce'].shape}, version {digest}, {TARGET.stat().st_size / 1e3:.0f} kB")
