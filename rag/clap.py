@@ -2,7 +2,8 @@
 
 Wu et al. 2023, "Large-scale contrastive language-audio pretraining". A piece is the mean of its windows: 48 kHz mono,
 480,000 samples each, side by side, the last one repeated to fill by the checkpoint's own feature extractor; every
-window's vector has length 1 before the mean, and the mean is brought to length 1. Knows nothing of files' places.
+window's vector has length 1 before the mean, and the mean is brought to length 1. Of a piece longer than MOST_WINDOWS
+windows, so many are heard, spread evenly from its start to its end. Knows nothing of files' places.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from audio.clip import Clip
-from audio.stream import mono_at, windows_of
+from audio.stream import mono_at, sound_facts, windows_of
 from rag.embeddings import Embedding, EmbeddingError, Tier, unit
 from rag.frames import Frames
 
 RATE_HZ = 48_000
 WINDOW_FRAMES = 480_000
+MOST_WINDOWS = 10
 _LEAST_FRAMES = 48_000  # a rest shorter than a second says nothing beside whole windows
 
 
@@ -71,12 +73,8 @@ class ClapEmbedder:
 
     def _batches(self, source: Path | Clip) -> Iterator[list[np.ndarray]]:
         batch: list[np.ndarray] = []
-        given = 0
-        for window in windows_of(mono_at(source, rate_hz=RATE_HZ), frames=WINDOW_FRAMES):
-            if len(window) < _LEAST_FRAMES and given:
-                continue
+        for window in _windows(source):
             batch.append(window)
-            given += 1
             if len(batch) == self.at_once:
                 yield batch
                 batch = []
@@ -95,17 +93,38 @@ class ClapEmbedder:
         with self._lock:
             if self._model is not None:
                 return
+            from safetensors import SafetensorError
             from transformers import ClapModel, ClapProcessor
 
             try:
                 self._model = ClapModel.from_pretrained(self.folder, local_files_only=True).eval().to(self.device)
                 self._processor = ClapProcessor.from_pretrained(self.folder, local_files_only=True)
-            except (OSError, ValueError, KeyError, RuntimeError) as error:
+            except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
                 self._model = None
                 raise EmbeddingError(
                     f"The CLAP model in {self.folder} cannot be loaded ({str(error)[:200]}). Delete it and download it "
                     "again, or go on with the built-in tier."
                 ) from error
+
+
+def _windows(source: Path | Clip) -> Iterator[np.ndarray]:
+    """Side by side, a rest under a second left out; of a long piece MOST_WINDOWS, evenly from start to end."""
+    seconds = source.seconds if isinstance(source, Clip) else sound_facts(source).seconds
+    frames = round(seconds * RATE_HZ)
+    if frames < MOST_WINDOWS * WINDOW_FRAMES + _LEAST_FRAMES:
+        for number, window in enumerate(windows_of(mono_at(source, rate_hz=RATE_HZ), frames=WINDOW_FRAMES)):
+            if len(window) >= _LEAST_FRAMES or number == 0:
+                yield window
+        return
+    starts = np.linspace(0, frames - WINDOW_FRAMES, MOST_WINDOWS).round().astype(int).tolist()
+    held, begin = np.zeros(0, np.float32), 0
+    for piece in mono_at(source, rate_hz=RATE_HZ):
+        held = np.concatenate([held, piece])
+        while starts and begin + len(held) >= starts[0] + WINDOW_FRAMES:
+            yield held[starts[0] - begin : starts[0] - begin + WINDOW_FRAMES]
+            starts.pop(0)
+        drop = min(len(held), (starts[0] if starts else begin + len(held)) - begin)
+        held, begin = held[max(0, drop) :], begin + max(0, drop)
 
 
 def _array(out: Any) -> np.ndarray:

@@ -70,9 +70,12 @@ class SignalEmbedder:
         self.identity = f"signal-{self._constants['version']!s}"
 
     def embed(self, source: Path | Clip, *, heard: Frames | None = None) -> Embedding:
+        return self.embed_heard(heard or hear(source))
+
+    def embed_heard(self, heard: Frames) -> Embedding:
+        """The vectors of what was heard already."""
         from rag.signal_statistics import statistics_of, windows_in
 
-        heard = heard or hear(source)
         whole = self._reduced(statistics_of(heard)[np.newaxis])[0]
         windows = [statistics_of(heard.between(start, end)) for start, end in windows_in(heard.seconds)]
         return Embedding(whole, self._reduced(np.array(windows)))
