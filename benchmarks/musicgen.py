@@ -1,6 +1,7 @@
 """How fast MusicGen plays here, against transformers' `generate`, on random weights of the true sizes.
 
     .venv/bin/python benchmarks/musicgen.py [--size small medium] [--seconds 5] [--runs 3] [--stream 30] [--write]
+        [--ways transformers int8] [--processor-time]
 
 End to end: words through T5, codes, sound through EnCodec. Run by run in turn, so that a busy moment falls on all, with
 the memory's speed measured before each; medians. A step must read all of the decoder's weights once, so the memory's
@@ -10,10 +11,10 @@ speed sets the limit; the share of it reached is stated. Needs no download. --wr
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 SIZES = {"small": (24, 1024, 16), "medium": (48, 1536, 24), "large": (48, 2048, 32)}  # layers, width, heads
 TOKENS = 20
+COMPARED = 40  # steps over which roundings are compared
 CHUNK = 25  # frames decoded to sound at a time
 STEADY = 0.25  # seconds that the player holds back before it starts
 
@@ -37,6 +39,7 @@ class Way:
     name: str
     play: Callable[[int], tuple[float, list[tuple[float, float]]]]
     bytes_a_step: float = 0.0
+    runtime: Any = None
     seconds: list[float] = field(default_factory=list)
     first: list[float] = field(default_factory=list)
     bandwidth: list[float] = field(default_factory=list)
@@ -150,7 +153,7 @@ def ours(name: str, model: Any, ids: Any, runtime: Any, codec_of: Any, *, on_dev
 
     packed = getattr(runtime, "_packed", None)
     weights = packed.weight_bytes if packed else sum(p.nbytes for n, p in model.decoder.named_parameters() if "embed_tokens" not in n and ".encoder_attn.k" not in n and ".encoder_attn.v" not in n)  # fmt: skip
-    return Way(name, play, bytes_a_step=float(weights))
+    return Way(name, play, bytes_a_step=float(weights), runtime=runtime)
 
 
 def own_codec(model: Any) -> Any:
@@ -171,8 +174,8 @@ def own_codec(model: Any) -> Any:
     return settled
 
 
-def ways_here(size: str, device: str, *, with_stock: bool) -> Iterator[Way]:
-    """All ways on this machine, the slowest first."""
+def ways_here(whole: Any, device: str, *, named: list[str]) -> Iterator[Way]:
+    """All ways on this machine of which a word is named, the slowest first; each is built when its turn comes."""
     import copy
 
     import torch
@@ -182,29 +185,41 @@ def ways_here(size: str, device: str, *, with_stock: bool) -> Iterator[Way]:
     from studio.engines.musicgen.runtime_native import NativeRuntime
     from studio.engines.musicgen.runtime_torch import TorchRuntime
 
-    whole = random_model(size, device)
     ids = torch.randint(1, 32_000, (1, TOKENS), device=device)
-    half = copy.deepcopy(whole).bfloat16()
+    half = functools.cache(lambda: copy.deepcopy(whole).bfloat16())
     settled = own_codec(whole)
-    if with_stock:
-        yield stock("transformers generate, float32", whole, ids)
-        yield stock("transformers generate, bfloat16", half, ids)
+
+    def native(bits: int) -> NativeRuntime:
+        return NativeRuntime(weights_cache.rounded(whole.decoder, bits=bits))
+
+    ways: dict[str, Callable[[str], Way]] = {
+        "transformers generate, float32": lambda name: stock(name, whole, ids),
+        "transformers generate, bfloat16": lambda name: stock(name, half(), ids),
+    }
     if device == "cpu":
-        yield ours("studio, float32", whole, ids, TorchRuntime(whole), settled)
-        yield ours("studio, bfloat16", half, ids, TorchRuntime(half), settled)
-        with tempfile.TemporaryDirectory() as folder:
-            for name, bits in (("studio, int8", 8), ("studio, int4 (draft)", 4)):
-                path = weights_cache.path_of(Path(folder), bits=bits)
-                packed = weights_cache.convert(whole.decoder, path, bits=bits, made_from="random")
-                yield ours(name, whole, ids, NativeRuntime(packed), settled)
-        return
-    yield ours("studio, bfloat16, recorded steps, drawn on the host", half, ids, GraphRuntime(half), settled)
-    yield ours("studio, bfloat16, all on the device", half, ids, TorchRuntime(half), settled, on_device=True)
+        ways |= {
+            "studio, float32": lambda name: ours(name, whole, ids, TorchRuntime(whole), settled),
+            "studio, bfloat16": lambda name: ours(name, half(), ids, TorchRuntime(half()), settled),
+            "studio, int8": lambda name: ours(name, whole, ids, native(8), settled),
+            "studio, int4 (draft)": lambda name: ours(name, whole, ids, native(4), settled),
+        }
+    else:
+        ways |= {
+            "studio, bfloat16, recorded steps, drawn on the host": lambda name: ours(
+                name, half(), ids, GraphRuntime(half()), settled
+            ),
+            "studio, bfloat16, all on the device": lambda name: ours(
+                name, half(), ids, TorchRuntime(half()), settled, on_device=True
+            ),
+        }
+    for name, build in ways.items():
+        if any(word in name for word in named):
+            yield build(name)
 
 
-def compare(size: str, device: str, *, seconds: float, runs: int, with_stock: bool) -> list[Way]:
-    """Run all ways in turn, after one short run each that is not counted."""
-    ways, frames = list(ways_here(size, device, with_stock=with_stock)), round(seconds * 50)
+def compare(whole: Any, device: str, *, seconds: float, runs: int, named: list[str]) -> list[Way]:
+    """Run the ways in turn, after one short run each that is not counted."""
+    ways, frames = list(ways_here(whole, device, named=named)), round(seconds * 50)
     for way in ways:
         way.play(6)
     for run in range(runs):
@@ -251,30 +266,22 @@ def stream(way: Way, *, seconds: float) -> str:
     )
 
 
-def divergences(size: str) -> list[str]:
-    """What rounding costs on these weights, against float32, after guidance."""
-    import copy
-
+def divergences(whole: Any, ways: list[Way]) -> list[str]:
+    """What rounding costs on these weights, against float32, after guidance, as a table."""
     import torch
 
-    from studio.engines.musicgen import decode, weights_cache
+    from studio.engines.musicgen import decode
     from studio.engines.musicgen.divergence import diverge
-    from studio.engines.musicgen.runtime_native import NativeRuntime
     from studio.engines.musicgen.runtime_torch import TorchRuntime
 
-    whole = random_model(size, "cpu")
     ids = torch.randint(1, 32_000, (1, TOKENS))
     heard = decode.condition(whole, ids, torch.ones_like(ids), guided=True)
-    columns = torch.randint(0, 2048, (4, 60))
-    others = {
-        "bfloat16": TorchRuntime(copy.deepcopy(whole).bfloat16()),
-        "int8": NativeRuntime(weights_cache.rounded(whole.decoder, bits=8)),
-        "int4 (draft)": NativeRuntime(weights_cache.rounded(whole.decoder, bits=4)),
-    }
-    lines = []
-    for name, other in others.items():
-        found = diverge(TorchRuntime(whole), other, heard, columns, guidance=3.0)
-        lines.append(f"- {name}: KL {found.nats:.2g} nats a code, the same likeliest code {found.agreement:.1%}")
+    columns, exact = torch.randint(0, 2048, (4, COMPARED)), TorchRuntime(whole)
+    lines = [f"| over {COMPARED} steps | KL, nats a code | the same likeliest code |", "|---|---|---|"]
+    for way in ways:
+        if way.runtime is not None and way.name != "studio, float32":
+            found = diverge(exact, way.runtime, heard, columns, guidance=3.0)
+            lines.append(f"| {way.name.removeprefix('studio, ')} | {found.nats:.2g} | {found.agreement:.1%} |")
     return lines
 
 
@@ -305,7 +312,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--stream", type=float, default=30.0, help="seconds of the long take; 0 for none")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--without-stock", action="store_true", help="leave transformers' generate out")
+    parser.add_argument(
+        "--ways", nargs="+", default=[""], metavar="WORD", help="only those with one of these in their name"
+    )
     parser.add_argument(
         "--processor-time", action="store_true", help="count one thread's work, for a machine that others keep busy"
     )
@@ -323,7 +332,8 @@ def main() -> None:
     with torch.inference_mode():
         for size in asked.size:
             seconds = asked.seconds if size == "small" else asked.seconds / 2
-            ways = compare(size, asked.device, seconds=seconds, runs=asked.runs, with_stock=not asked.without_stock)
+            whole = random_model(size, asked.device)
+            ways = compare(whole, asked.device, seconds=seconds, runs=asked.runs, named=asked.ways)
             lines += [f"## {size}", "", *table(ways, seconds=seconds), ""]
             if asked.stream and size == asked.size[0]:
                 played = [way for way in ways if way.name.endswith(("int8", "device"))]
@@ -333,9 +343,9 @@ def main() -> None:
                     f"Peak memory with all of these loaded: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB.",
                     "",
                 ]
-            del ways
-        if asked.device == "cpu":
-            lines += [f"## What rounding costs ({asked.size[0]}, after guidance)", "", *divergences(asked.size[0]), ""]
+            if asked.device == "cpu" and size == asked.size[0]:
+                lines += ["### What rounding costs, after guidance", "", *divergences(whole, ways), ""]
+            del ways, whole
     text = "\n".join(lines)
     print(text)
     if asked.write:
