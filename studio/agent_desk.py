@@ -8,7 +8,7 @@ asked. Knows nothing of pages.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from agents.prompt_agent import Context, alternatives, enhance
 from agents.reading_brief import read_brief
 from agents.routing import Route, route
 from agents.structure_agent import plan_with
+from agents.style_agent import Reference, StyleCard, style_card
 from agents.types import Brief, SongPlan, Verdict
 from agents.wording import word_verdict
 from audio.clip import Clip
@@ -118,6 +119,10 @@ class AgentDesk:
     def route(self, message: str, plan: SongPlan) -> Answer[Route]:
         """Which job a message about this plan asks for. Raises Cancelled when stopped."""
         return self.ask("orchestrator", lambda model: route(message, on_the_desk=plan, language_model=model))
+
+    def style(self, references: Sequence[Reference]) -> StyleCard:
+        """What reference tracks share, as a card. Raises Cancelled when stopped."""
+        return self.ask("style", lambda model: style_card(list(references), language_model=model)).value
 
     def word(self, verdict: Verdict, plan: SongPlan) -> Answer[str]:
         """A verdict in the quality agent's words; stopped in its middle, the rules' words stay."""

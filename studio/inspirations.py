@@ -43,12 +43,18 @@ class ReferenceGone(BriefError):
 
 
 class Inspirations:
-    """References of one studio. planner: what plans a brief that has none."""
+    """References of one studio. planner: what plans a brief that has none. style: the style agent."""
 
     def __init__(
-        self, library: Library, *, history: History, store: TakeStore, planner: Callable[..., SongPlan]
+        self,
+        library: Library,
+        *,
+        history: History,
+        store: TakeStore,
+        planner: Callable[..., SongPlan],
+        style: Callable[[Sequence[Reference]], StyleCard] = lambda references: style_card(list(references)).value,
     ) -> None:
-        self.library = library
+        self.library, self._style = library, style
         self._history, self._store, self._planner = history, store, planner
 
     @property
@@ -67,7 +73,8 @@ class Inspirations:
         weights = brief.weighted_references
         if not weights:
             return self._planner(brief, seed=seed)
-        return plan_after(brief, self.weighted(weights, owner=asker().owner or None), seed=seed)
+        plan = plan_after(brief, self.weighted(weights, owner=asker().owner or None), seed=seed)
+        return plan.model_copy(update={"planned_by": "built-in rules"})
 
     def ready(self, request: GenerateRequest, engine: Capabilities, *, owner: str) -> GenerateRequest:
         """The request with its references checked and, for an engine that reads prompts, spoken.
@@ -133,8 +140,8 @@ class Inspirations:
         return style_card([reference]).value.words
 
     def card(self, references: Sequence[Reference]) -> StyleCard:
-        """What several references share."""
-        return style_card(list(references)).value
+        """What several references share, by the style agent. Raises Cancelled when it is stopped."""
+        return self._style(references)
 
     def melody(self, name: str, *, owner: str | None) -> Clip:
         """The stretch of a reference that a melody model follows: its loudest MELODY_SECONDS. Raises ReferenceGone."""

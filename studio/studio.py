@@ -105,7 +105,11 @@ class Studio:
                 store=self.store, history=self.history, desk=self.desk, busy=lambda: self.jobs.waits_for_sound
             )
             self.inspirations = Inspirations(
-                self.library, history=self.history, store=self.store, planner=planner or self.desk.plan
+                self.library,
+                history=self.history,
+                store=self.store,
+                planner=planner or self.desk.plan,
+                style=self.desk.style,
             )
             self.planner = self.inspirations.plan
             self.jobs = Jobs(

@@ -42,8 +42,8 @@ def wire_enhance(studio: Studio, button: gr.Button, view: gr.HTML, fields: Mappi
         try:
             brief = brief_of(values)
             visitor = visitor_of(request)
-            context, near = studio.inspirations.context(brief, _taste(studio, visitor), owner=visitor.sees_only)
             with asked_by(visitor.owner):
+                context, near = studio.inspirations.context(brief, _taste(studio, visitor), owner=visitor.sees_only)
                 answers = studio.desk.enhance(brief, context=context, seed=len(brief.words))
         except (BriefError, EngineError) as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal

@@ -12,6 +12,7 @@ import pytest
 from agents.answers import AGENTS
 from agents.planner import make_brief
 from agents.prompt_agent import Context
+from agents.style_agent import Reference
 from audio.clip import Clip
 from studio.agent_desk import AgentDesk
 from studio.asking import asked_by
@@ -129,6 +130,22 @@ def test_enhancing_says_who_answered(desk: AgentDesk, gguf: Path) -> None:
     by_model = desk.enhance(BRIEF, context=Context(), seed=3)
     assert any(one.tier == "full" and one.model == "Tiny" for one in by_model)
     assert all(one.value.after.startswith(BRIEF.words) for one in (*by_rules, *by_model))
+
+
+def test_references_are_described_by_the_style_agents_model(desk: AgentDesk, gguf: Path) -> None:
+    track = Reference(tempo_bpm=124.0, tags=("deep house", "dark"))
+    assert desk.style([track]).genre == "deep_house"
+    give(desk, gguf, "style")
+    assert desk.style([track]).tempo_bpm == (124.0, 124.0)
+    assert [step.model for step in desk.notes.steps(agent="style")] == ["", "Tiny"]
+
+
+def test_a_message_is_heard_by_the_orchestrator(desk: AgentDesk, gguf: Path) -> None:
+    plan = desk.plan(make_brief(words="pop, intro, verse, chorus", seconds=30), seed=1)
+    assert desk.route("make the chorus louder", plan).value.job == "change"
+    give(desk, gguf, "orchestrator")
+    assert desk.route("make the chorus louder", plan).agent == "orchestrator"
+    assert desk.notes.steps(agent="orchestrator")[-1].model == "Tiny"
 
 
 def test_a_models_title_reaches_the_take_and_a_verdict_names_its_wording(data_dir: Path, gguf: Path) -> None:
