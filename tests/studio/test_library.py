@@ -1,0 +1,189 @@
+"""The studio's library: own takes come in by themselves, imports run as jobs, a change of model offers a re-index."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.planner import make_brief, plan_from_brief
+from audio.clip import Clip
+from rag.filters import Filters
+from rag.importing import Report
+from studio.clap_models import ClapModels
+from studio.engines.base import Rendering, Sampling
+from studio.history import History
+from studio.hub import ModelError
+from studio.library import BUILT_IN, Library, vocabulary
+from studio.library_jobs import LibraryBusy
+from studio.library_watch import Watch
+from studio.settings import Settings
+from studio.takes import EngineFacts, Take, TakeStore
+from tests.rag.music import piece, written
+from tests.tiny_clap import save_tiny_clap
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path / "data")
+
+
+@pytest.fixture
+def history(settings: Settings) -> Iterator[History]:
+    made = History(settings.history_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(settings: Settings) -> TakeStore:
+    return TakeStore(settings.takes_dir, settings.bin_dir)
+
+
+@pytest.fixture
+def library(settings: Settings, history: History, store: TakeStore) -> Iterator[Library]:
+    made = Library(settings, history=history, store=store)
+    yield made
+    made.close()
+
+
+def kept_take(store: TakeStore, history: History, words: str, clip: Clip, *, owner: str = "") -> Take:
+    plan = plan_from_brief(make_brief(words=words, seconds=12.0), seed=1)
+    take = store.write(
+        Rendering(clip=clip, complete=True), plan=plan, sampling=Sampling(seed=1), owner=owner,
+        engine=EngineFacts(name="sketch", label="Sketch", tier="built-in"),
+    )  # fmt: skip
+    history.add(take)
+    return take
+
+
+def test_opening_a_library_reads_and_writes_nothing(settings: Settings) -> None:
+    Library(settings).close()
+    assert not settings.library_dir.exists()
+
+
+def test_a_kept_take_is_a_track_with_what_its_plan_says(library: Library, store: TakeStore, history: History) -> None:
+    take = kept_take(store, history, "bossa nova, rainy evening, 132 bpm", piece(seed=1), owner="ann")
+    library.catch_up()
+    track = library.tracks.by_take(take.id)
+    assert track is not None and track.features is not None
+    assert (track.genre, track.genre_by, track.owner, track.title) == ("bossa_nova", "take", "ann", take.title)
+    assert "rainy evening" in track.description
+    asked = library.words.embed(["a rainy bossa nova"])[0]
+    assert library.index.store.nearest(asked, using="words", limit=1, filters=Filters(own=True))[0].id == track.id
+    assert library.index.store.count(Filters(owner="bob")) == 0
+
+
+def test_a_binned_take_leaves_the_library_and_comes_back(library: Library, store: TakeStore, history: History) -> None:
+    take = kept_take(store, history, "jazz", piece(seed=2))
+    library.catch_up()
+    store.to_bin(take.id)
+    history.set_state(take.id, "binned")
+    library.catch_up()
+    assert library.tracks.count() == library.index.store.count() == 0
+    store.restore(take.id)
+    history.set_state(take.id, "kept")
+    library.catch_up()
+    assert library.tracks.count() == library.index.store.count() == 1
+
+
+def test_takes_are_noticed_in_the_background(
+    library: Library, store: TakeStore, history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.library_takes._LOOK_SECONDS", 0.1)
+    library.begin()
+    take = kept_take(store, history, "jazz", piece(seed=2))
+    patience = time.monotonic() + 60
+    while library.tracks.by_take(take.id) is None and time.monotonic() < patience:
+        time.sleep(0.1)
+    assert library.tracks.by_take(take.id) is not None
+
+
+def test_an_import_is_a_job_that_reports(library: Library, tmp_path: Path) -> None:
+    written(tmp_path / "music" / "one.flac", piece(seed=3), title="One", genre="Bossa Nova")
+    (tmp_path / "music" / "two.mp3").write_text("no music")
+    library.start_import([tmp_path / "music"])
+    job = library.jobs.wait(timeout_seconds=120)
+    assert job is not None and job.report is not None
+    assert (job.state, job.report.added, len(job.report.broken)) == ("done", 1, 1)
+    assert library.tracks.folders() == {tmp_path / "music": False}
+    track = library.tracks.by_path(tmp_path / "music" / "one.flac")
+    assert track is not None and (track.genre, track.genre_by) == ("bossa_nova", "tags")
+
+
+def test_the_studios_own_folder_is_never_imported_from(
+    library: Library, store: TakeStore, history: History, settings: Settings
+) -> None:
+    kept_take(store, history, "jazz", piece(seed=2))
+    library.start_import([settings.data_dir.parent])
+    job = library.jobs.wait(timeout_seconds=120)
+    assert job is not None and job.report is not None and job.report.added == 0
+
+
+def test_two_jobs_do_not_run_at_once(library: Library) -> None:
+    library.jobs.start("import", "Importing a", lambda progress, cancelled: _until(cancelled))
+    with pytest.raises(LibraryBusy, match="Importing a is under way"):
+        library.start_rebuild()
+    library.jobs.stop()
+    job = library.jobs.wait(timeout_seconds=20)
+    assert job is not None and job.state == "stopped"
+
+
+def _until(cancelled) -> Report:
+    while not cancelled():
+        time.sleep(0.02)
+    return Report(cancelled=True)
+
+
+def test_a_model_that_arrives_is_another_index_and_offers_to_hear_again(
+    library: Library, tmp_path: Path, settings: Settings
+) -> None:
+    written(tmp_path / "music" / "one.flac", piece(seed=3))
+    library.start_import([tmp_path / "music"])
+    library.jobs.wait(timeout_seconds=120)
+    before = library.index
+    assert library.model == BUILT_IN and library.to_be_heard() == 0
+    save_tiny_clap(settings.models_dir / "laion--clap-htsat-unfused")
+    assert library.model == "laion/clap-htsat-unfused"
+    assert library.index is not before and library.index.store.count() == 0
+    assert library.to_be_heard() == 1
+    library.start_reindex()
+    job = library.jobs.wait(timeout_seconds=120)
+    assert job is not None and job.state == "done", job
+    assert library.to_be_heard() == 0 and library.index.store.count() == 1
+    track = next(library.tracks.stream())
+    assert track.genre_by == "clap" and track.genre in vocabulary().genres
+    assert before.store.count() == 1  # the built-in tier's vectors are still there
+
+
+def test_a_model_the_settings_name_must_be_here(settings: Settings) -> None:
+    library = Library(Settings(data_dir=settings.data_dir, library_model="larger_clap_music"))
+    with pytest.raises(ModelError, match="not on this machine yet"):
+        _ = library.sound
+    library.close()
+
+
+def test_a_folder_that_holds_another_model_is_no_clap(tmp_path: Path) -> None:
+    home = tmp_path / "laion--clap-htsat-unfused"
+    home.mkdir(parents=True)
+    (home / "config.json").write_text('{"model_type": "musicgen"}')
+    status = ClapModels(tmp_path).status("clap-htsat-unfused")
+    assert status.state == "partial" and "another kind" in status.problem
+
+
+def test_a_watched_folder_tells_of_new_music_once_it_is_quiet(tmp_path: Path) -> None:
+    looked: list[list[Path]] = []
+    watch = Watch(lambda folders: looked.append(list(folders)), quiet_seconds=0.3)
+    watch.follow([tmp_path])
+    (tmp_path / "notes.txt").write_text("no sound")
+    time.sleep(0.8)
+    assert looked == []
+    for number in range(3):
+        written(tmp_path / f"{number}.wav", piece(seconds=1.0))
+    patience = time.monotonic() + 20
+    while not looked and time.monotonic() < patience:
+        time.sleep(0.05)
+    watch.close()
+    assert looked == [[tmp_path]]
