@@ -298,7 +298,7 @@ def machine(device: str) -> str:
             if "model name" in line
         ]
         name = models[0] if models else name
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{name}, {torch.get_num_threads()} of {os.cpu_count()} processors used, torch {torch.__version__}"
 
 
 def main() -> None:
@@ -351,7 +351,8 @@ def main() -> None:
     if asked.write:
         target = ROOT / "docs" / "musicgen.md"
         target.parent.mkdir(exist_ok=True)
-        target.write_text(text + "\nMeasured by `benchmarks/musicgen.py`.\n", encoding="utf-8")
+        command = " ".join(["benchmarks/musicgen.py", *sys.argv[1:]])
+        target.write_text(f"{text}\nMeasured by `{command}`.\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
