@@ -133,7 +133,7 @@ export class Refining {
         if (before) line.append(make("del", "", before), " → ");
         line.append(make("ins", "", after));
       }
-      line.append(make("span", "st-why", ` – ${why}`));
+      line.append(make("span", "st-change-why", ` – ${why}`));
       list.append(line);
     }
     return list;
