@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.answers import Agent, Answer, AnswerStopped
 from agents.enhancing import Enhanced, enriched
@@ -24,15 +24,20 @@ from agents.style_agent import Reference, StyleCard, style_card
 from agents.types import Brief, SongPlan, Verdict
 from agents.wording import word_verdict
 from audio.clip import Clip
+from rag.embeddings import Embedder, EmbeddingError
 from studio.agent_history import AgentHistory
 from studio.agent_models import AgentModels, SelfTest
 from studio.asking import asker
 from studio.downloads import Downloads
-from studio.engines.base import Cancelled
+from studio.engines.base import Cancelled, EngineError
 from studio.file_models import FileModels
 from studio.history import History, HistoryError
+from studio.hub import ModelError
 from studio.settings import Settings
 from studio.writing import Writing
+
+if TYPE_CHECKING:
+    from studio.listening import FitsWords
 
 _log = logging.getLogger(__name__)
 Value = TypeVar("Value")
@@ -47,10 +52,14 @@ ROLES: Mapping[Agent, str] = {
 
 
 class AgentDesk:
-    """The agents of one studio. Thread-safe; models write one answer at a time."""
+    """The agents of one studio. Thread-safe; models write one answer at a time.
 
-    def __init__(self, settings: Settings, history: History) -> None:
-        self._settings = settings
+    sound: what lays sounds and words side by side (the library's embedder), so that a verdict can say whether a take
+    fits its words.
+    """
+
+    def __init__(self, settings: Settings, history: History, *, sound: Callable[[], Embedder] | None = None) -> None:
+        self._settings, self._sound = settings, sound
         self.files = FileModels(settings.models_dir)
         self.downloads = Downloads(self.files)
         self._language_models = LanguageModels(
@@ -139,11 +148,23 @@ class AgentDesk:
         """The verdict on a clip: measured, then worded by the quality agent."""
         from studio.listening import judge_clip
 
-        verdict = judge_clip(plan, clip, engine_channels=engine_channels)
+        verdict = judge_clip(plan, clip, engine_channels=engine_channels, fits_words=self._fits_words(plan))
         answer = self.word(verdict, plan)
         if answer.tier == "full":
             return verdict.model_copy(update={"words": answer.value, "worded_by": answer.model})
         return verdict
+
+    def _fits_words(self, plan: SongPlan) -> FitsWords | None:
+        """Hears whether a take fits its plan's words, or None where no model here does."""
+        if self._sound is None:
+            return None
+        from studio.listening import fits_words_by
+
+        try:
+            return fits_words_by(self._sound(), plan.prompt.value)
+        except (EmbeddingError, ModelError, EngineError, OSError) as trouble:
+            _log.warning("a take is judged without CLAP: %s", trouble)
+            return None
 
     def hear(self, clip: Clip, *, cancelled: Callable[[], bool] = lambda: False) -> Any:
         """The words in a recording (studio.voice.Heard). Raises VoiceError, or ModelError when no Whisper is here."""

@@ -13,11 +13,14 @@ from agents.types import SongPlan, Verdict
 from audio.clip import Clip
 from audio.heard import hear
 from audio.io import read_clip
+from rag.embeddings import Embedder
 from studio.takes import Take, TakeStore
 
 # How well a clip fits the words, and how finished it sounds: each 0 to 1.
 FitsWords = Callable[[Clip, str], float]
 Aesthetics = Callable[[Clip], float]
+# What CLAP gives MusicGen's takes and the captions they were made from: .25 to .28 (the models' cards).
+FULL_AGREEMENT = 0.25
 
 
 def judge_clip(
@@ -38,6 +41,17 @@ def judge_clip(
     if aesthetics is not None:
         agreements["aesthetics"] = aesthetics(clip)
     return judge(plan, heard, engine_channels=engine_channels, agreements=agreements, word=word, worded_by=worded_by)
+
+
+def fits_words_by(embedder: Embedder, words: str) -> FitsWords | None:
+    """How well a clip fits those words by a model that hears both, or None when this one hears no words.
+
+    The cosine of both vectors, against that of real music and its own description. Raises EmbeddingError.
+    """
+    if not embedder.hears_words:
+        return None
+    asked = embedder.embed_words([words])[0]
+    return lambda clip, _: min(1.0, max(0.0, float(embedder.embed(clip).whole @ asked) / FULL_AGREEMENT))
 
 
 def judge_take(store: TakeStore, take: Take, **more: object) -> Verdict:

@@ -100,7 +100,7 @@ class Studio:
             self.installation = Installation(settings.audiocraft_dir)
             self.library = Library(settings, history=self.history, store=self.store)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
-            self.desk = AgentDesk(settings, self.history)
+            self.desk = AgentDesk(settings, self.history, sound=lambda: self.library.sound)
             self.reviews = Reviews(
                 store=self.store, history=self.history, desk=self.desk, busy=lambda: self.jobs.waits_for_sound
             )

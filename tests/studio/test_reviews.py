@@ -18,6 +18,7 @@ from studio.reviews import FILE, Reviews
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.takes import EngineFacts, Take
+from tests.tiny_clap import save_tiny_clap
 
 FACTS = EngineFacts(name="sketch", label="Sketch", tier="built-in")
 
@@ -117,3 +118,17 @@ def test_a_take_that_is_not_there_has_no_review(data_dir: Path, take_id: str) ->
         assert studio.reviews.of(take_id) is None
         studio.reviews.ask(take_id)
         assert studio.reviews.wait(take_id, timeout_seconds=10) is None
+
+
+def test_with_a_clap_model_a_take_is_held_against_its_words(data_dir: Path) -> None:
+    settings = Settings(data_dir=data_dir)
+    save_tiny_clap(settings.models_dir / "laion--clap-htsat-unfused")
+    with Studio(settings) as studio:
+        assert studio.library.models.status("laion/clap-htsat-unfused").state == "present"
+        take_id = made(studio)
+        review = studio.reviews.wait(take_id, timeout_seconds=120)
+        assert review is not None
+        part = review.verdict.part("prompt")
+        assert part is not None and part.label == "Fits the words" and part.measured.endswith(" of 1")
+        assert not any("CLAP" in one for one in review.verdict.unheard)
+        assert any("audiobox" in one for one in review.verdict.unheard)
