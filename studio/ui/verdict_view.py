@@ -63,7 +63,7 @@ def _part(part: VerdictPart) -> str:
     return (
         f'<div class="st-part" role="row" data-part="{escape(part.name, quote=True)}"><span>{escape(part.label)}</span>'
         f"<span>{escape(part.asked) or '–'}</span><span>{escape(part.measured) or '–'}</span>"
-        f'<span class="st-bar {grade(part.score)}" title="It can cost {100 * part.weight:.0f} of 100">'
+        f'<span class="st-part-bar {grade(part.score)}" title="It can cost {100 * part.weight:.0f} of 100">'
         f'<i style="width:{part.score:.0f}%"></i><b>{part.score:.0f}</b></span><em>{reason}</em></div>'
     )
 
