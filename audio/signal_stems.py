@@ -22,7 +22,7 @@ from audio.stems import Stems
 from audio.stretches import Pieces, collected, in_stretches
 from audio.work import Progress, Stopped, never, unheard, usable
 
-MODEL = "signal-2"
+MODEL = "signal-3"
 SOURCES = ("drums", "bass", "other")
 _BLOCK_SECONDS, _FADE_SECONDS = 12, 1
 
