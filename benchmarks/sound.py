@@ -27,7 +27,6 @@ OPERATIONS = {
     "master": "mastering to −14 LUFS, tone, bands, MP3 guard",
     "stretch": "tempo 120 to 128",
     "shift": "key up 3 semitones",
-    "grid": "onto another grid, a bend each 8 beats",
     "stems": "built-in separation, written to disk",
 }
 
@@ -74,11 +73,6 @@ def work(name: str, clip) -> None:
         from audio.stretch import shift_key
 
         shift_key(clip, semitones=3)
-    elif name == "grid":
-        from audio.stretch import stretch_to_grid
-
-        beats = np.arange(0.5, clip.seconds - 0.5, 0.5)
-        stretch_to_grid(clip, from_seconds=beats, to_seconds=beats + 0.02 * np.sin(np.arange(len(beats)) * np.pi / 8))
     elif name == "stems":
         import tempfile
 

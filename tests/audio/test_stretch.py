@@ -11,10 +11,9 @@ from audio.stretch import (
     shift_key,
     stretch,
     stretch_and_shift,
-    stretch_to_grid,
     stretch_to_tempo,
 )
-from audio.work import SoundUnusable, WorkCancelled
+from audio.work import SoundUnusable
 from tests.audio.sounds import BROKEN, ODD, RATE, onsets_of_clicks
 
 
@@ -82,56 +81,12 @@ def test_the_same_request_gives_the_same_samples():
     assert stretch(clip, factor=1.0) is clip and shift_key(clip, semitones=0) is clip
 
 
-def test_a_player_who_speeds_up_is_brought_onto_a_straight_grid():
-    moments = np.cumsum(np.append(0.3, np.linspace(0.56, 0.44, 14)))
-    samples = np.zeros((2, round(9.0 * RATE)), np.float32)
-    for moment in moments:
-        samples[:, round(moment * RATE) : round(moment * RATE) + 60] = 0.8 * np.exp(-np.arange(60) / 12)
-    grid = 1.0 + 0.5 * np.arange(len(moments))
-    made = stretch_to_grid(Clip(samples, RATE), from_seconds=moments, to_seconds=grid)
-    heard = clicks_at(made)
-    assert len(heard) == len(grid)
-    assert np.abs(heard - grid).max() < 0.006
-
-
-def test_a_steady_clip_is_moved_in_one_piece(monkeypatch):
-    clip = clicks_and_tone(6.0)
-    beats = 0.25 + 0.5 * np.arange(11)
-    pieces: list[int] = []
-    stretch_to_grid(clip, from_seconds=beats, to_seconds=beats * 1.1, progress=lambda share: pieces.append(1))
-    assert len(pieces) == 1
-
-
-def test_what_would_come_before_the_start_is_cut_off_and_a_late_start_waits():
-    clip = clicks_and_tone(4.0)
-    beats = 0.25 + 0.5 * np.arange(7)
-    early = stretch_to_grid(clip, from_seconds=beats, to_seconds=beats - 0.2)
-    late = stretch_to_grid(clip, from_seconds=beats, to_seconds=beats + 1.0)
-    assert clicks_at(early)[0] == pytest.approx(0.05, abs=0.003)
-    assert clicks_at(late)[0] == pytest.approx(1.25, abs=0.003) and not late.samples[:, : RATE - 10].any()
-
-
-@pytest.mark.parametrize(
-    ("one", "two"), [([0, 1], [0]), ([0], [0]), ([0, 1, 1], [0, 1, 2]), ([0, 1], [1, float("nan")])]
-)
-def test_grids_that_do_not_fit_are_refused(one, two):
-    with pytest.raises(ValueError, match=r"grid"):
-        stretch_to_grid(clicks_and_tone(2.0), from_seconds=one, to_seconds=two)
-
-
-def test_the_grid_stops_when_asked():
-    with pytest.raises(WorkCancelled):
-        stretch_to_grid(clicks_and_tone(2.0), from_seconds=[0, 1], to_seconds=[0, 1.2], cancelled=lambda: True)
-
-
 def test_too_far_is_refused_in_words():
     clip = clicks_and_tone(1.0)
     with pytest.raises(TempoOutOfRange, match=r"halved at most"):
         stretch_to_tempo(clip, from_bpm=60, to_bpm=180)
     with pytest.raises(TempoOutOfRange, match=r"semitones"):
         shift_key(clip, semitones=13)
-    with pytest.raises(TempoOutOfRange, match=r"times as fast"):
-        stretch_to_grid(clip, from_seconds=[0, 0.5, 1], to_seconds=[0, 0.1, 1])
     for wrong in (0.0, -120.0, float("nan")):
         with pytest.raises(TempoOutOfRange):
             stretch_to_tempo(clip, from_bpm=wrong, to_bpm=120)
