@@ -60,6 +60,15 @@ class Sketch:
 
         return {path.stem: read_clip(path) for path in sorted((self.folder / "stems").glob("*.flac"))}
 
+    def stem_names(self) -> list[str]:
+        return sorted(path.stem for path in (self.folder / "stems").glob("*.flac"))
+
+    def stem(self, name: str) -> Clip:
+        """One of the true stems."""
+        from audio.io import read_clip
+
+        return read_clip(self.folder / "stems" / f"{name}.flac")
+
     def midi(self) -> bytes:
         """The notes as played, a Standard MIDI file."""
         return (self.folder / "notes.mid").read_bytes()
