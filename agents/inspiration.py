@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict
 
 from agents import knowledge
-from agents.harmony import Key
+from agents.harmony import Key, Meter
 from agents.knowledge import Role
 from agents.outline import Proposal
 from agents.style_agent import Reference, style_card
@@ -252,6 +252,9 @@ def inspired_wishes(wishes: Wishes, inspiration: Inspiration) -> Wishes:
     if inspiration.genre is not None and wishes.genre.by != "asked":
         changes["genre"] = inspiration.genre
         changes["influences"] = tuple(dict.fromkeys((*wishes.influences, *inspiration.influences)))
+        if wishes.meter.by != "asked":
+            usual = Meter.parse(knowledge.genres()[inspiration.genre.value].meters[0])
+            changes["meter"] = Decided(value=usual, by="inferred", why=inspiration.genre.why)
     if inspiration.tempo_bpm is not None and wishes.tempo.by != "asked":
         bpm = inspiration.tempo_bpm.value
         exactly = TempoRange(low_bpm=bpm, high_bpm=bpm, aim_bpm=bpm)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from agents.harmony import Key
 from agents.inspiration import Inspiration, Weighted, inspiration_of, plan_after
+from agents.knowledge import genres
 from agents.prompt_agent import Context
 from agents.style_agent import Reference, StyleCard, style_card
 from agents.taste import Taste
@@ -223,7 +224,10 @@ class Inspirations:
         known: dict[str, object] = {
             "name": take.title, "tempo_bpm": plan.tempo_bpm.value, "key": plan.key.value, "energy": energy,
             "genre": plan.genre.value, "groove": plan.groove.value,
-            "tags": (*plan.moods.value, *(name.replace("_", " ") for name in plan.instruments.value)),
+            "tags": (
+                genres()[plan.genre.value].label if plan.genre.value in genres() else plan.genre.value,
+                *plan.moods.value, *(name.replace("_", " ") for name in plan.instruments.value),
+            ),
         }  # fmt: skip
         if take.has_midi and (pitch := self._notes(take)) is not None:
             known["register_pitch"] = pitch

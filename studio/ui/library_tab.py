@@ -46,7 +46,7 @@ def _layout() -> str:
 <div class="st-lib-count"><span id="st-lib-count" class="st-note" role="status"></span><span class="st-spring"></span>
 <label class="st-note st-check" title="Play the next track from the second the last one was at, to hear two side by side">
 <input type="checkbox" id="st-lib-place"> keep the place</label>
-<label class="st-note">Order <select id="st-lib-order">{_orders()}</select></label></div>
+<label class="st-note">Order <select id="st-lib-order" aria-label="Sort the list">{_orders()}</select></label></div>
 <div class="st-lib-list" id="st-lib-list"></div>
 <button type="button" class="st-act st-hidden" id="st-lib-more">Show more</button>
 <aside class="st-lib-tray st-hidden" id="st-lib-tray" aria-label="References for Generate"></aside>
@@ -72,8 +72,8 @@ def _orders() -> str:
 def _range(name: str, label: str, unit: str, step: str = "1") -> str:
     return (
         f'<label class="st-note">{label} <span class="st-range"><input type="number" data-filter="{name}" data-end="0" '
-        f'step="{step}" min="0" aria-label="{label} from"> – <input type="number" data-filter="{name}" data-end="1" '
-        f'step="{step}" min="0" aria-label="{label} to"></span> {unit}</label>'
+        f'step="{step}" min="0" aria-label="Narrow: {name} from"> – <input type="number" data-filter="{name}" data-end="1" '
+        f'step="{step}" min="0" aria-label="Narrow: {name} to"></span> {unit}</label>'
     )
 
 
@@ -81,13 +81,13 @@ def _filters() -> str:
     keys = "".join(f'<option value="{number}">{escape(name)}</option>' for number, name in enumerate(KEY_NAMES))
     return f"""<details class="st-lib-filters" id="st-lib-filters"><summary class="st-act">Filters</summary><div>
 {_range("tempo", "Tempo", "bpm")}
-<label class="st-note">Key <select data-filter="key"><option value="">any</option>{keys}</select></label>
+<label class="st-note">Key <select data-filter="key" aria-label="Narrow: key"><option value="">any</option>{keys}</select></label>
 <label class="st-note st-check"><input type="checkbox" data-filter="harmonic" checked> and those that mix with it</label>
 {_range("energy", "Energy", "", "0.05")}
-<label class="st-note">Genre <select data-filter="genre" id="st-lib-genre"><option value="">any</option></select></label>
-<label class="st-note">Mood <select data-filter="mood" id="st-lib-mood"><option value="">any</option></select></label>
+<label class="st-note">Genre <select data-filter="genre" id="st-lib-genre" aria-label="Narrow: genre"><option value="">any</option></select></label>
+<label class="st-note">Mood <select data-filter="mood" id="st-lib-mood" aria-label="Narrow: mood"><option value="">any</option></select></label>
 {_range("years", "Year", "")}{_range("seconds", "Length", "s")}
-<label class="st-note">Whose <select data-filter="own"><option value="">all</option><option value="1">made here</option>
+<label class="st-note">Whose <select data-filter="own" aria-label="Narrow: whose"><option value="">all</option><option value="1">made here</option>
 <option value="0">brought in</option></select></label>
 <button type="button" class="st-act" id="st-lib-clear">Clear</button></div></details>"""
 

@@ -1,0 +1,149 @@
+"""The Library on the page: a folder comes in, songs are found by words and by ear, charts narrow, and a mash-up is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from agents.planner import plan_from_brief
+from agents.types import Brief
+from audio.io import write_clip
+from studio.engines.base import Listener, Sampling
+from studio.engines.sketch.engine import SketchEngine
+from tests.browser.conftest import open_page
+from tests.running import RunningStudio, running_studio
+
+pytestmark = pytest.mark.browser
+SONGS = {
+    "Night shift": "techno, 132 bpm, in F minor", "Warehouse": "techno, 134 bpm, in A minor",
+    "Promenade": "bossa nova, 128 bpm, in C major", "Sea view": "bossa nova, 130 bpm, in G major",
+    "Slow tide": "ambient, in D major", "Long fog": "ambient, in E minor",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six short songs of three kinds."""
+    folder, engine = tmp_path_factory.mktemp("music"), SketchEngine()
+    for title, words in SONGS.items():
+        plan = plan_from_brief(Brief(words=words, seconds=12.0), seed=3)
+        write_clip(folder / f"{title}.flac", engine.generate(plan, Sampling(seed=3), Listener()).clip)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def filled(browser: Browser, music: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A studio whose owner has imported the folder through the page."""
+    with running_studio(tmp_path_factory.mktemp("library-data")) as running:
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        open_library(page, running.url)
+        expect(page.locator("#st-lib-list")).to_contain_text("Your music will stand here", timeout=20_000)
+        page.locator("[data-view=bring]").click()
+        page.locator("#st-lib-path").fill(str(music))
+        page.locator("#st-lib-import").click()
+        expect(page.locator("#st-lib-job")).to_contain_text("6 new", timeout=180_000)
+        page.close()
+        yield running
+
+
+def open_library(page: Page, url: str) -> None:
+    open_page(page, url)
+    page.get_by_role("tab", name="Library").click()
+    page.wait_for_function("() => window.studio.library?.now", timeout=20_000)
+
+
+@pytest.fixture
+def library(page: Page, filled: RunningStudio) -> Page:
+    open_library(page, filled.url)
+    expect(page.locator(".st-track")).to_have_count(6, timeout=20_000)
+    return page
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert problems == []
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator(".st-track-name b").all_inner_texts()
+
+
+def test_a_song_is_found_by_its_words(library: Page) -> None:
+    library.locator("#st-lib-words").fill("promenade")
+    expect(library.locator("#st-lib-count")).to_contain_text("by their meaning", timeout=60_000)
+    expect(library.locator(".st-track-name b").first).to_have_text("Promenade")
+    expect(library.locator(".st-why").first).to_contain_text("Says “promenade”")
+
+
+def test_like_this_song_puts_its_kind_first_and_it_can_be_heard(library: Page) -> None:
+    library.locator(".st-track", has_text="Night shift").get_by_text("Like this").click()
+    expect(library.locator(".st-chip")).to_contain_text("like “Night shift”")
+    expect(library.locator(".st-track")).to_have_count(5, timeout=30_000)
+    assert titles(library)[0] == "Warehouse"
+    library.locator(".st-track .st-play").first.click()
+    library.wait_for_function("() => studio.deck.level() > 0.003", timeout=15_000)
+    expect(library.locator("#st-deck-title")).to_have_text("Warehouse")
+    expect(library.locator(".st-track").first).to_have_class("st-track playing")
+
+
+def test_a_dropped_file_finds_its_song(library: Page, music: Path) -> None:
+    library.locator("#st-lib-clip").set_input_files(music / "Sea view.flac")
+    expect(library.locator(".st-chip")).to_contain_text("like Sea view.flac", timeout=60_000)
+    expect(library.locator(".st-track-name b").first).to_have_text("Sea view", timeout=20_000)
+
+
+def test_a_mark_of_the_dashboard_narrows_the_list(library: Page) -> None:
+    library.locator("[data-view=charts]").click()
+    bars = library.locator("#st-chart-tempos .point path")
+    bars.first.wait_for(timeout=30_000)
+    bars.last.scroll_into_view_if_needed()
+    bars.last.click(force=True)
+    expect(library.locator(".st-chip")).to_contain_text("bpm", timeout=10_000)
+    expect(library.locator(".st-track")).not_to_have_count(6)
+    assert 0 < len(titles(library)) < 6
+    library.locator(".st-chip button").last.click()
+    expect(library.locator(".st-track")).to_have_count(6)
+
+
+def test_filters_narrow_and_say_so(library: Page) -> None:
+    library.locator("#st-lib-filters summary").click()
+    library.locator("[data-filter=tempo][data-end='0']").fill("500")
+    library.locator("[data-filter=tempo][data-end='0']").press("Tab")
+    expect(library.locator("#st-lib-list")).to_contain_text("No track answers to that")
+    library.locator("#st-lib-clear").click()
+    expect(library.locator(".st-track")).to_have_count(6)
+
+
+def test_a_point_of_the_map_plays(library: Page) -> None:
+    library.locator("[data-view=map]").click()
+    points = library.locator("#st-lib-map .points path.point")
+    points.first.wait_for(timeout=120_000)
+    expect(points).to_have_count(6)
+    library.wait_for_timeout(500)
+    points.first.click(force=True)
+    library.wait_for_function("() => studio.deck.now?.track && studio.deck.level() > 0.003", timeout=20_000)
+
+
+def test_two_songs_are_mashed_up_in_generate_and_the_take_says_so(library: Page) -> None:
+    for title in ("Night shift", "Promenade"):
+        library.locator(".st-track", has_text=title).locator(".st-use").click()
+    library.locator("#st-lib-tray input[type=range]").first.fill("2")
+    library.locator("#st-lib-use").click()
+    tray = library.locator("#st-references .st-tray")
+    expect(tray).to_contain_text("After 2 references", timeout=30_000)
+    expect(tray).to_contain_text("bpm, between")
+    library.get_by_label("Length").fill("8")
+    before = library.locator("#st-recent .st-card[data-take]").count()
+    library.locator("#st-generate").click()
+    expect(library.locator("#st-recent .st-card[data-take]")).to_have_count(before + 1, timeout=90_000)
+    shaped = library.locator("#st-recent .st-card[data-take]").first.locator(".st-shaped")
+    expect(shaped).to_contain_text("Night shift × 2, Promenade × 1")
