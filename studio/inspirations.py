@@ -18,6 +18,7 @@ from agents.style_agent import Reference, StyleCard, style_card
 from agents.taste import Taste
 from agents.types import Brief, BriefError, SongPlan
 from audio.clip import Clip
+from rag.copies import Copy
 from rag.database import LibraryError
 from rag.embeddings import EmbeddingError
 from rag.filters import Filters
@@ -187,14 +188,20 @@ class Inspirations:
         """The style card of tracks by what the library holds of them, without listening again."""
         return style_card([Reference.model_validate(_of_track(track)) for track in tracks]).value
 
-    def hear(self, clip: Clip, *, name: str) -> HeardClip:
-        """A sound that is not in the library, as the retriever compares it. Raises EmbeddingError."""
+    def hear(self, clip: Clip, *, name: str, owner: str | None) -> tuple[HeardClip, Copy | None]:
+        """A sound that is not in the library, as the retriever compares it, and the track it surely is a copy or part of.
+
+        Raises EmbeddingError and the library's errors.
+        """
+        from rag.copies import Copies
         from rag.features import features_of
         from rag.frames import hear
 
-        heard = hear(clip)
-        made = self.library.index.sound.embed(clip, heard=heard)
-        return HeardClip(made.whole, features_of(heard), name)
+        heard, index = hear(clip), self.library.index
+        made = index.sound.embed(clip, heard=heard)
+        copies = Copies(index).of(heard, limit=1, filters=Filters(owner=owner))
+        found = next((copy for copy in copies if copy.is_sure), None)
+        return HeardClip(made.whole, features_of(heard), name), found
 
     # ------------------------------------------------------------------------------------------- how it is done
 

@@ -77,11 +77,9 @@ class LibrarySounds:
 
     def same_recordings(self, *, owner: str | None) -> list[list[Track]]:
         """Groups of tracks that are one recording, the first imported first."""
-        from rag.duplicates import duplicates_in
+        from rag.copies import Copies
 
-        groups = duplicates_in(self._library.index, filters=Filters(owner=owner))
-        found = self._library.tracks.many(each for group in groups for each in group)
-        return [[found[each] for each in group if each in found] for group in groups]
+        return [list(group) for group in Copies(self._library.index).duplicates(filters=Filters(owner=owner))]
 
 
 @functools.lru_cache(maxsize=64)

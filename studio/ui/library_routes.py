@@ -19,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from audio.io import AudioError
+from audio.io import AudioError, decode
+from rag.copies import Copy
 from rag.database import LibraryError
 from rag.embeddings import EmbeddingError
 from rag.filters import Filters
@@ -33,7 +34,15 @@ from studio.library_sounds import LibrarySounds
 from studio.studio import Studio
 from studio.ui.guard import refusal
 from studio.ui.library_asked import BadQuestion, asked_in
-from studio.ui.library_shown import answer_shown, features_shown, job_shown, map_shown, overview_shown, track_shown
+from studio.ui.library_shown import (
+    answer_shown,
+    copy_shown,
+    features_shown,
+    job_shown,
+    map_shown,
+    overview_shown,
+    track_shown,
+)
 from studio.ui.route_tools import NotFound, answered, in_thread
 from studio.ui.visitors import Visitor, features
 
@@ -183,19 +192,19 @@ class LibraryRoutes:
     async def clip(self, request: Request, visitor: Visitor) -> Response:
         """Hear a sound that is not to be kept, so that its like can be looked for. The body is the file."""
         data, name = await request.body(), _file_name(request)
-        heard = await in_thread(self._hear, data, name)
+        heard, copy = await in_thread(self._hear, data, name, visitor)
         token = secrets.token_urlsafe(12)
         self._clips[token] = (visitor.owner, heard)
         while len(self._clips) > _CLIPS:
             self._clips.popitem(last=False)
-        return JSONResponse(
-            {"clip": token, "name": name, "features": features_shown(heard.features)}, headers=_NOT_KEPT
-        )
+        shown: dict[str, Any] = {
+            "clip": token, "name": name, "features": features_shown(heard.features), "copy": copy_shown(copy)
+        }  # fmt: skip
+        return JSONResponse(shown, headers=_NOT_KEPT)
 
-    def _hear(self, data: bytes, name: str) -> HeardClip:
-        from audio.io import decode
-
-        return self._studio.inspirations.hear(decode(data, name=name, max_seconds=1_200.0), name=name)
+    def _hear(self, data: bytes, name: str, visitor: Visitor) -> tuple[HeardClip, Copy | None]:
+        clip = decode(data, name=name, max_seconds=1_200.0)
+        return self._studio.inspirations.hear(clip, name=name, owner=visitor.sees_only)
 
     @in_sentences
     async def upload(self, request: Request, visitor: Visitor) -> Response:

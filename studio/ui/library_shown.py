@@ -5,12 +5,12 @@ A path is told to the studio's owner alone. Knows nothing of requests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rag.clustering import Map
+from rag.copies import Copy
 from rag.features import Features
 from rag.filters import KEY_NAMES
 from rag.overview import Overview
@@ -102,5 +102,11 @@ def _facts(track: Track | None) -> str:
     return ", ".join(said)
 
 
-def groups_shown(groups: Sequence[Sequence[Track]], *, host: bool) -> list[list[dict[str, Any]]]:
-    return [[track_shown(track, host=host) for track in group] for group in groups]
+def copy_shown(copy: Copy | None) -> dict[str, Any] | None:
+    """The track a clip is a copy or a part of: how surely, and from where."""
+    if copy is None:
+        return None
+    return {
+        "id": copy.track.id, "label": copy.track.label, "share": round(copy.share, 3), "speed": copy.speed,
+        "from_seconds": round(max(0.0, copy.offset_seconds), 1),
+    }  # fmt: skip

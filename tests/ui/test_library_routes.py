@@ -12,6 +12,7 @@ import pytest
 from agents.planner import plan_from_brief
 from agents.types import Brief
 from audio.io import encode
+from rag.tracks import Track
 from studio.engines.base import Listener, Sampling
 from studio.engines.sketch.engine import SketchEngine
 from tests.ui.studios import Served, owner_of, served_studio
@@ -93,6 +94,7 @@ def test_a_dropped_clip_finds_its_song_and_is_not_kept(client: httpx.Client, sou
     reply = client.post("/studio/library/clip", params={"name": "hum.flac"}, content=sounds["techno"], timeout=60)
     assert reply.status_code == 200, reply.text
     heard = reply.json()
+    assert heard["copy"]["label"] == "techno" and heard["copy"]["share"] > 0.9
     found = tracks(client, clip=heard["clip"])
     assert found[0]["title"] == "techno" and "hum.flac" in found[0]["why"][0]
     assert client.get("/studio/library/status").json()["tracks"] == 3
@@ -117,6 +119,20 @@ def test_the_dashboard_counts_what_the_filters_leave(client: httpx.Client) -> No
     one = tracks(client)[0]
     narrowed = client.get("/studio/library/overview", params={"among": str(one["id"])}).json()
     assert narrowed["tracks"] == 1 and narrowed["keys"][one["features"]["key"]] == 1
+
+
+def test_a_recording_that_is_here_twice_is_shown_once_as_a_group(
+    here: Served, client: httpx.Client, music: Path
+) -> None:
+    twin = here.studio.settings.data_dir / "twin.flac"
+    twin.write_bytes((music / "ambient.flac").read_bytes())
+    track = here.studio.library.importer().add_known(Track(path=str(twin)))
+    try:
+        groups = client.get("/studio/library/duplicates", timeout=60).json()["groups"]
+        assert [[each["title"] for each in group] for group in groups] == [["ambient", "twin"]]
+    finally:
+        here.studio.library.index.store.delete([track.id])
+        here.studio.library.tracks.forget([track.id])
 
 
 def test_the_map_is_drawn_in_the_background(here: Served, client: httpx.Client) -> None:

@@ -234,6 +234,11 @@ export class Library {
       chips.push(one);
     };
     for (const [id, label] of this.like) chip(`like “${label}”`, () => { this.like.delete(id); this.refresh(); }, () => this.play({ id }));
+    if (this.clip?.copy) {
+      const { label, share, from_seconds: from } = this.clip.copy;
+      const known = element("span", "st-note", `It is “${label}”${from > 1 ? ` from ${clock(from)} on` : ""}: ${Math.round(100 * share)} % of its landmarks agree.`);
+      chips.push(known);
+    }
     if (this.clip) chip(`like ${this.clip.name}`, () => { this.clip = null; this.refresh(); }, () => this.playClip());
     for (const name of FILTERS)
       if (this.filters[name]) chip(`${NAMES[name]} ${this.filters[name].label}`.trim(), () => this.narrow(name, ""));
