@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -96,6 +97,62 @@ def picture_of_refining(playwright: Any) -> None:
         browser.close()
 
 
+def pictures_of_the_library(playwright: Any) -> None:
+    """A library of sketches of many genres: found by words and ear, and its map."""
+    from benchmarks.corpus import sketches
+    from tests.browser.conftest import QUIET, _chromium, open_page
+    from tests.running import running_studio
+
+    with tempfile.TemporaryDirectory() as folder, running_studio(Path(folder) / "data") as studio:
+        music = Path(folder) / "Music"
+        for number, sketch in enumerate(sketches(per_genre=2)):
+            (music / sketch.genre).mkdir(parents=True, exist_ok=True)
+            name = f"{sketch.plan.title.value}.flac"
+            shutil.copy(sketch.folder / "mix.flac", music / sketch.genre / name)
+            tag(
+                music / sketch.genre / name,
+                title=sketch.plan.title.value,
+                genre=sketch.genre.replace("_", " "),
+                year=1985 + number % 37,
+            )
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
+        page = browser.new_page(viewport={"width": 1280, "height": 1080}, color_scheme="dark")
+        open_page(page, studio.url)
+        page.get_by_role("tab", name="Library").click()
+        page.locator("[data-view=bring]").click()
+        page.locator("#st-lib-path").fill(str(music))
+        page.locator("#st-lib-import").click()
+        page.wait_for_function("() => studio.library.now?.job?.state === 'done'", timeout=1_200_000)
+        page.locator("[data-view=list]").click()
+        page.locator(".st-track", has_text="lofi").get_by_text("Like this").first.click()
+        page.locator("#st-lib-chips .st-chip").wait_for()
+        page.wait_for_timeout(3_000)
+        for place in (0, 2):
+            page.locator(".st-use").nth(place).click()
+        page.locator(".st-track .st-play").first.click()
+        page.wait_for_function("() => studio.deck.audio.currentTime > 4", timeout=60_000)
+        page.screenshot(path=DOCS / "library.png")
+        page.locator("#st-lib-tray").get_by_text("Empty").click()
+        page.locator(".st-chip button").last.click()
+        page.locator("[data-view=map]").click()
+        page.locator("#st-lib-map .points path.point").first.wait_for(timeout=600_000)
+        page.wait_for_timeout(2_000)
+        page.screenshot(path=DOCS / "library-map.png")
+        page.locator("[data-view=charts]").click()
+        page.wait_for_timeout(3_000)
+        page.screenshot(path=DOCS / "library-charts.png")
+        browser.close()
+
+
+def tag(path: Path, *, title: str, genre: str, year: int) -> None:
+    """Write what a bought file would say of itself."""
+    import mutagen
+
+    file = mutagen.File(path)
+    file["title"], file["genre"], file["date"] = title, genre, str(year)
+    file.save()
+
+
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
@@ -104,6 +161,7 @@ def main() -> None:
 
     with sync_playwright() as playwright:
         picture_of_shaping(playwright)
+        pictures_of_the_library(playwright)
         picture_of_refining(playwright)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -6,6 +6,7 @@ may see. A failure is one sentence. Annotations are read by Gradio at run time, 
 
 import asyncio
 import functools
+import json
 import secrets
 from dataclasses import fields
 from time import monotonic
@@ -29,6 +30,8 @@ from studio.ui.agent_functions import AGENTS_PUBLIC, AgentFunctions
 from studio.ui.desk_functions import DESK_PUBLIC, DeskFunctions
 from studio.ui.edit_functions import EDITS, EditFunctions
 from studio.ui.history_functions import HISTORY_PUBLIC, HistoryFunctions
+from studio.ui.library_functions import LIBRARY, LibraryFunctions
+from studio.ui.references_field import with_references
 from studio.ui.refusals import Refusal, in_one_sentence
 from studio.ui.visitors import visitor_of
 
@@ -41,6 +44,7 @@ PUBLIC = (
     *AGENTS_PUBLIC,
     *DESK_PUBLIC,
     *HISTORY_PUBLIC,
+    *LIBRARY,
     "status",
     "cancel",
     "list_takes",
@@ -59,7 +63,7 @@ def register(studio: Studio) -> None:
         gr.api(getattr(functions, name), api_name=name, queue=False, concurrency_limit=None)
 
 
-class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions):
+class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions, LibraryFunctions):
     """The public functions over one studio."""
 
     def __init__(self, studio: Studio) -> None:
@@ -116,12 +120,13 @@ class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions):
         candidates: int = 1,
         steering: dict[str, Any] | None = None,
         adapters: list[dict[str, Any]] | None = None,
+        references: list[dict[str, Any]] | None = None,
         wait: bool = False,
     ) -> dict[str, Any]:
         """Make a piece of music from a description or a plan. Answers at once with a job, or waits for the take.
 
         Args:
-            words: The music in words. May be empty when a plan is given.
+            words: The music in words. May be empty when a plan or references are given.
             seconds: The length, 1 to 600 seconds. Left out, the words decide.
             tempo_bpm: Beats a minute, 30 to 300.
             key: Tonic and mode, for example "F# minor".
@@ -139,6 +144,8 @@ class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions):
                 prompts ([{words, weight, moves: [[seconds, weight]]}], a weight below 0 steers away), words_weight,
                 instruments_in, instruments_out, layers (true makes each instrument as a stem of its own).
             adapters: For MusicGen: LoRA adapters as [{name, strength}], strength 0 to 1.5.
+            references: Up to five tracks or takes the song is to be like, as [{id, weight}] with ids like "track:17" (the
+                ref of find_tracks) or "take:…"; tempo, key, energy and band come from them where the words leave it open.
             wait: Wait until the take is made, at most ten minutes.
 
         Returns:
@@ -147,7 +154,10 @@ class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions):
         visitor = visitor_of(request)
         drawn = secrets.randbelow(2**32) if seed is None else seed
         asked = GenerateRequest(
-            brief=_brief(words, seconds, tempo_bpm, key, meter, negative_words, may_be_empty=plan is not None),
+            brief=with_references(
+                _brief(words, seconds, tempo_bpm, key, meter, negative_words, may_be_empty=plan is not None),
+                json.dumps(references) if references else "",
+            ),
             plan=SongPlan.model_validate(plan) if plan else None,
             engine=engine or self._studio.pipeline.default,
             sampling=Sampling(

@@ -36,7 +36,7 @@ def track_shown(track: Track, *, host: bool) -> dict[str, Any]:
         "take": track.take_id, "state": track.state, "reason": track.reason, "features": features_shown(track.features),
     }  # fmt: skip
     if host:
-        shown["path"] = track.path
+        shown["file"] = track.path  # not “path”: Gradio’s client would fetch it
     return shown
 
 

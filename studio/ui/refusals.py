@@ -12,6 +12,9 @@ from pydantic import ValidationError
 
 from agents.harmony import UnknownName
 from agents.types import BriefError, PlanError
+from rag.database import LibraryError
+from rag.embeddings import EmbeddingError
+from rag.vectordb import VectorStoreError
 from studio.archive import ArchiveError
 from studio.desk_errors import DeskError
 from studio.engines.base import EngineError
@@ -24,11 +27,12 @@ from studio.opinions import OpinionError
 from studio.refine import RefineError
 from studio.studio import StudioError
 from studio.takes import TakeError
+from studio.ui.library_asked import BadQuestion
 from studio.ui.visitors import LoginNeeded
 
 _REFUSALS = (
     BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded, RefineError,
-    QueryError, OpinionError, GridError, ArchiveError, DeskError,
+    QueryError, OpinionError, GridError, ArchiveError, DeskError, LibraryError, VectorStoreError, EmbeddingError, BadQuestion,
 )  # fmt: skip
 
 

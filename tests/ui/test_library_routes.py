@@ -204,7 +204,7 @@ def test_a_guest_sees_and_hears_only_what_that_guest_brought(shared: Served, sou
         )
         assert reply.status_code == 200, reply.text
         track = reply.json()
-        assert "path" not in track and track["title"] == "mine"
+        assert "file" not in track and track["title"] == "mine"
         kept = shared.studio.library.tracks.get(track["id"])
         assert kept is not None and kept.owner == owner_of(hers, shared)
         assert Path(kept.path).is_relative_to(shared.studio.settings.library_dir)

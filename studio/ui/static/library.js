@@ -124,7 +124,7 @@ export class Library {
     play.onclick = () => this.play(track);
     const name = element("div", "st-track-name");
     name.append(element("b", "", track.title), element("span", "st-note", [track.artist, track.album, track.year].filter(Boolean).join(" · ")));
-    if (track.path) name.title = track.path;
+    if (track.file) name.title = track.file;
     const facts = element("div", "st-badges");
     const badge = (text, title, act) => {
       const one = element(act ? "button" : "span", "st-badge", text);
