@@ -141,7 +141,7 @@ def _take_card(
         f'<article class="st-card"{marked}>{play}<h4>{title}</h4>'
         f'<div class="st-acts">{acts}</div><p title="{words}">{words}</p>'
         f'<div class="st-wide st-badges">{"" if binned else score_chip(take.id, scores)}{badges}<span class="st-badge">{clock(take.seconds)}</span>'
-        f'<span class="st-badge">{take.created_at:%d %b %Y, %H:%M} UTC</span>'
+        f'<span class="st-badge st-when">{take.created_at:%d %b %Y, %H:%M} UTC</span>'
         f"{'' if binned else opinion_buttons(take, vote, may_pick=details)}</div>"
         f"{_shaped_by(take)}{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
     )

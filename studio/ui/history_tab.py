@@ -79,7 +79,7 @@ def build_history_tab(studio: Studio, tab_item: gr.Tab, fields: dict[str, Any]) 
             build_compare_panel()
         with gr.Tab("Grid", id="history-grid") as grid_item:
             build_grid_panel(studio, grid_item, fields)
-        with gr.Tab("What you like", id="history-insight") as insight_item:
+        with gr.Tab("Insight", id="history-insight") as insight_item:
             build_insight_panel(studio, insight_item, fields)
         with gr.Tab("Storage", id="history-storage") as storage_item:
             build_storage_panel(studio, storage_item)

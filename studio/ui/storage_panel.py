@@ -21,7 +21,7 @@ def build_storage_panel(studio: Studio, item: gr.Tab) -> None:
     """Lay the page out inside the current Blocks and wire it."""
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     rooms = gr.HTML(elem_id="st-storage")
-    with gr.Column(visible=False) as own:
+    with gr.Column(visible=False, elem_classes="st-panel") as own:
         with gr.Row(elem_classes="st-fields"):
             days = gr.Textbox(label="Empty the bin after, days", placeholder="never", min_width=150)
             limit = gr.Textbox(label="Keep takes under, GB", placeholder="no limit", min_width=150)
@@ -128,7 +128,7 @@ def usage_view(rooms: list[Room]) -> str:
         f"<span>{_size(room.size_bytes)}</span></div>"
         for room in rooms
     )
-    return f'<section class="st-trend"><h4>On the disk: {_size(total)}</h4>{rows}</section>'
+    return f'<section class="st-trend st-rooms"><h4>On the disk: {_size(total)}</h4>{rows}</section>'
 
 
 def _size(count: int) -> str:

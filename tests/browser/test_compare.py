@@ -182,7 +182,7 @@ def test_planted_preferences_are_told_with_their_counts(browser: Browser, tmp_pa
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         open_page(page, studio.url)
         page.get_by_role("tab", name="History").click()
-        page.get_by_role("tab", name="What you like").click()
+        page.get_by_role("tab", name="Insight").click()
         found = page.locator("#st-insight .st-trend-row.liked")
         expect(found).to_have_count(1)
         expect(found).to_contain_text("under 20 s")

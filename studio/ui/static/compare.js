@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 const FADE = 0.015; // seconds
 const STEPS = 33;
 const MOST = 8;
+const NOTHING = "<b>Nothing to compare yet.</b><br>Press A/B on two or more takes; they then stand here, equally loud, and play in step.";
 const LETTERS = "ABCDEFGH";
 
 // How alike two sounds are around a moment, -1 to 1: the fade's gains depend on it.
@@ -90,11 +91,13 @@ export class Compare {
     on("st-ab-sides", "click", (event) => this.onSide(event));
     $("st-ab-play").innerHTML = PLAY;
     this.mounted = true;
+    if (this.wanted.length > this.takes.length) this.hint("<b>A moment.</b><br>Their loudness is being measured.");
     this.show();
   }
   get names() { return this.takes.map((take) => take.take); }
   get seconds() { return Math.max(0.1, ...this.takes.map((take) => take.seconds)); }
   get isShown() { return Boolean($("st-compare")?.offsetParent); }
+  hint(html) { if (this.mounted) $("st-ab-empty").innerHTML = html; }
   say(text) { if (this.mounted) $("st-ab-say").textContent = text; }
 
   toggle(take) { this.set(this.wanted.includes(take) ? this.wanted.filter((name) => name !== take) : [...this.wanted, take].slice(-MOST)); }
@@ -102,6 +105,8 @@ export class Compare {
   async set(names) {
     this.pause();
     this.wanted = names;
+    this.mark();
+    this.hint(names.length ? "<b>A moment.</b><br>Their loudness is being measured." : NOTHING);
     const answer = names.length ? await fetch(`studio/compare?takes=${names.map(encodeURIComponent).join(",")}`) : null;
     const takes = answer?.ok ? (await answer.json()).takes : [];
     if (this.wanted !== names) return; // asked for something else meanwhile
@@ -151,7 +156,7 @@ export class Compare {
       add("span", "st-ab-title", take.title);
       const badges = add("span", "st-badges", "");
       for (const badge of take.badges) { const one = document.createElement("span"); one.className = `st-badge ${badge.kind}`; one.textContent = badge.text; badges.append(one); }
-      add("span", "st-note", `${take.gain_db.toFixed(1)} dB to match` + (take.won + take.lost ? ` · preferred ${take.won} of ${take.won + take.lost}` : ""));
+      add("span", "st-note", (take.gain_db > -0.05 ? "plays as it is" : `${(-take.gain_db).toFixed(1)} dB softer, to match`) + (take.won + take.lost ? ` · preferred ${take.won} of ${take.won + take.lost}` : ""));
     }
     const acts = add("span", "st-acts", "");
     for (const [text, does] of [["Prefer", "prefer"], ["×", "remove"]]) {
