@@ -48,6 +48,13 @@ def apply_chain(
     SoundUnusable, EffectsError (a plug-in that is not allowed or does not load), WorkCancelled.
     """
     clip = usable(clip)
+    if clip.channels == 1 and any(isinstance(effect, fx.Plugin) and effect.on for effect in chain.effects):
+        # Many plug-ins know stereo only.
+        made = apply_chain(
+            clip.stereo(), chain, tempo_bpm=tempo_bpm, tail_seconds=tail_seconds, plugins_allowed=plugins_allowed,
+            progress=progress, cancelled=cancelled,
+        )  # fmt: skip
+        return made.mono()
     rate = clip.sample_rate_hz
     if rate > _MAX_RATE_HZ:
         raise fx.EffectsError(f"Effects run at up to {_MAX_RATE_HZ} Hz; this sound has {rate}. Convert it first.")
@@ -112,7 +119,7 @@ def _stages(effect: Any, clip: Clip, tempo_bpm: float | None, plugins_allowed: b
                 raise fx.EffectsError("Plug-ins run only for this machine's own user, not when the studio is shared.")
             from audio.plugin_hosting import open_plugin
 
-            return [board([open_plugin(effect)], rate)]
+            return [_in_words(board([open_plugin(effect)], rate), effect)]
         case _:
             plugins = _plugins(effect, rate, tempo_bpm)
             return [board(plugins, rate)] if plugins else []
@@ -123,6 +130,19 @@ def _board(plugins: list[Any], rate: int) -> Stage:
 
     made = Pedalboard(plugins)
     return lambda block: np.asarray(made.process(block, float(rate), reset=False), np.float32)
+
+
+def _in_words(stage: Stage, effect: fx.Plugin) -> Stage:
+    """A plug-in's stage, its refusals said as ours."""
+
+    def told(block: np.ndarray) -> np.ndarray:
+        try:
+            return stage(block)
+        except (ValueError, RuntimeError) as error:
+            name = effect.name or effect.path
+            raise fx.EffectsError(f"The plug-in {name} refused this sound: {str(error)[:200]}") from error
+
+    return told
 
 
 def _plugins(effect: Any, rate: int, tempo_bpm: float | None) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from audio.loudness import integrated_lufs
 from audio.plugin_hosting import try_plugin
 from audio.work import SoundUnusable, WorkCancelled
 from tests.audio.sounds import BROKEN, ODD, RATE, band, mixed, onsets_of_clicks
+from tests.audio.vst3 import DPF, build_vst3
 
 
 def chain(*effects: fx.Effect) -> fx.Chain:
@@ -182,3 +184,21 @@ def test_what_is_no_plugin_is_refused_and_nothing_crashes(tmp_path):
     rubbish.write_bytes(b"\x7fELF" + bytes(200))
     with pytest.raises(fx.EffectsError, match=r"cannot be loaded|crashed"):
         apply_chain(tone(440), chain(fx.Plugin(path=str(rubbish))), plugins_allowed=True)
+
+
+@pytest.mark.skipif(DPF is None or shutil.which("g++") is None, reason="needs g++ and Debian's dpf-source")
+def test_a_real_plugin_is_tried_outside_then_played(tmp_path):
+    halver, crasher = build_vst3(tmp_path, "Halver"), build_vst3(tmp_path, "Crasher", "-DCRASH")
+    facts = try_plugin(halver)
+    assert (facts.name, facts.is_instrument, facts.values) == ("Halver", False, {"gain": 0.5})
+    clip = mixed(band(2.0))
+    for gain, values in ((0.5, {}), (0.25, {"gain": 0.25})):
+        plugin = fx.Plugin(path=str(halver), values=values)
+        made = apply_chain(clip, chain(plugin), plugins_allowed=True)
+        np.testing.assert_allclose(made.samples, gain * clip.samples, atol=1e-6)
+    assert apply_chain(clip.mono(), chain(plugin), plugins_allowed=True).channels == 1
+    with pytest.raises(fx.EffectsError, match=r"It has gain"):
+        apply_chain(clip, chain(fx.Plugin(path=str(halver), values={"room": 0.1})), plugins_allowed=True)
+    # One that aborts while it loads takes only its trial with it.
+    with pytest.raises(fx.EffectsError, match=r"crashed while it was tried"):
+        try_plugin(crasher)
