@@ -43,6 +43,11 @@ class CannotMake(Exception):
     """The command line asks for what cannot be; the message is a sentence for the user."""
 
 
+def add_make_command(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    add_make_arguments(commands.add_parser("make", parents=[shared], help="make a take without the page"))
+
+
 def add_make_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `make`; engine, data folder and device come from the settings."""
     parser.add_argument("words", nargs="?", default="", help="the music, in words: “slow lo-fi hip hop, rainy, 80 bpm”")

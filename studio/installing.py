@@ -5,13 +5,14 @@ One thread; who looks sees how far it is. Knows nothing of what is installed or 
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import Literal
+from typing import Any, Literal
 
 from studio.engines.audiocraft.install import InstallStopped, install, is_installed, remove
 from studio.engines.base import EngineError
@@ -95,7 +96,13 @@ class Installation:
             self._view = replace(self._view, **changes)  # type: ignore[arg-type]
 
 
-def install_command(settings: Settings) -> int:
+def add_install_command(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    command = commands.add_parser("install", parents=[shared], help="install an optional engine in a place of its own")
+    command.add_argument("what", choices=["audiocraft"])
+
+
+def install_command(arguments: argparse.Namespace, settings: Settings) -> int:
     """`python app.py install audiocraft`: 0 done, 1 it could not be, 130 stopped by Ctrl-C, what is there kept."""
     stop = threading.Event()
     told = ""
