@@ -42,7 +42,7 @@ def run(path: Path) -> int:
             write_config(folder / CONFIG_FILE, config)
         if _is_helper():
             return _train(folder, config)
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(folder / LOCK, timeout=5):
             return _train(folder, config)
     except Timeout:
         return _fail(f"The run “{path.stem}” is already being trained by another process.")
@@ -57,6 +57,8 @@ def _train(folder: Path, config: RunConfig) -> int:
 
     wish = _Wish(folder)
     log = ProgressLog(folder)
+    with suppress(OSError, AttributeError):
+        os.nice(5)  # the page stays quick beside it
     try:
         state = Trainer(folder, config, stopped=wish.stopped).train()
     except (TrainingError, EngineError) as error:
@@ -79,7 +81,6 @@ class _Wish:
     def __init__(self, folder: Path) -> None:
         self._file = folder / STOP
         self._asked = False
-        self.forget()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
 

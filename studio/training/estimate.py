@@ -1,0 +1,175 @@
+"""What a run will need of this machine before it starts: memory from the shapes, time from a short measurement.
+
+Memory is the sum of what must be held at once: the base's weights, the adapters with their gradients and Adam's two
+moments, what a step keeps for its gradient, and the logits. Time is the step's arithmetic over what the device does a
+second. Both are estimates, and benchmarks/training.py says how far off. Knows nothing of runs or of pages.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from studio.engines.musicgen.checkpoint import Checkpoint, inspect
+from studio.training.config import PRESETS, RunConfig
+
+NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+RUNNING_BYTES = {"cpu": 700_000_000, "mps": 700_000_000, "cuda": 900_000_000}  # torch itself and its libraries
+PREPARING_BYTES = 700_000_000  # T5-base and EnCodec in float32, there only before the first step
+TEXT_TOKENS = 32
+EFFICIENCY = 0.5  # of a plain product's speed that a whole step reaches
+_GUARD = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """memory_bytes: at the peak. seconds: of the whole run, without looks and samples. parts: what the memory is for."""
+
+    memory_bytes: int
+    seconds: float
+    seconds_a_step: float
+    trained_parameters: int
+    parts: dict[str, int]
+
+
+def estimate(
+    config: RunConfig, *, device: str, flops_a_second: float, checkpoint: Checkpoint | None = None
+) -> Estimate:
+    """What a run needs on "cpu", "cuda" or "mps" at this speed; raises EngineError for a folder without a model."""
+    model = checkpoint or inspect(config.model)
+    number = NUMBER_BYTES[precision_on(config, device)]
+    tokens = _steps(config, model) * config.batch
+    weights = decoder_parameters(model)
+    trained = adapter_parameters(config, model)
+    parts = {
+        "the model": weights * number,
+        "the adapters and their optimiser": trained * (20 if config.ema else 16),
+        "a step": _activations(config, model, tokens, number),
+        "logits": _logits(config, model, tokens, number),
+        "torch": RUNNING_BYTES[device],
+    }
+    memory = round(_GUARD * max(sum(parts.values()), parts["the model"] + PREPARING_BYTES + parts["torch"]))
+    # Forward, and back through weights that do not learn: 2 + 2 a parameter and token, and 2 to make activations anew.
+    work = tokens * (weights + trained) * (6 if config.gradient_checkpointing else 4)
+    a_step = config.accumulate * work / (EFFICIENCY * flops_a_second)
+    return Estimate(memory, a_step * config.steps, a_step, trained, parts)
+
+
+def decoder_parameters(model: Checkpoint) -> int:
+    """Of the decoder: two attentions of 4 and a feed-forward of 8 squared widths a layer, embeddings and heads."""
+    return model.layers * 16 * model.width**2 + 2 * model.codebooks * model.codes * model.width
+
+
+def adapter_parameters(config: RunConfig, model: Checkpoint) -> int:
+    """How many numbers learn; a melody model has one attention a layer, where others have two."""
+    attentions = 1 if model.model_type == "musicgen_melody" else 2
+    lora, width, inner = config.lora, model.width, 4 * model.width
+    shapes = {"fc1": (width, inner), "fc2": (inner, width)}
+    one_layer = 0
+    for target in lora.targets:
+        reads, gives = shapes.get(target, (width, width))
+        times = 1 if target in shapes else attentions
+        one_layer += times * (lora.rank * (reads + gives) + (gives if lora.dora else 0))
+    return model.layers * one_layer
+
+
+def precision_on(config: RunConfig, device: str) -> str:
+    """The number format a run takes on a device."""
+    if config.precision != "auto":
+        return config.precision
+    return "bf16" if device == "cuda" else "fp32"
+
+
+def preset_for(memory_bytes: int, *, device: str) -> str:
+    """The preset for so much memory of a graphics card; the CPU has its own."""
+    if device != "cuda":
+        return "CPU"
+    sizes = [name for name in PRESETS if name != "CPU" and int(name.split()[0]) * 1e9 <= 1.05 * memory_bytes]
+    return sizes[-1] if sizes else "8 GB"
+
+
+def device_here(config: RunConfig | None = None) -> str:
+    """Where a run would go on this machine."""
+    if config is not None and config.device != "auto":
+        return config.device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def free_memory_bytes(device: str) -> int:
+    """Memory that is free on the device now."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
+def measured_flops_a_second(device: str, *, width: int = 1024, precision: str = "fp32") -> float:
+    """What the device does a second, from products as wide as the model's; takes about a third of a second."""
+    import torch
+
+    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+    rows = 512
+    one, other = (
+        torch.ones((rows, width), dtype=kind, device=device),
+        torch.ones((width, width), dtype=kind, device=device),
+    )
+    best, until = 0.0, time.perf_counter() + 0.3
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        product = one @ other
+        float(product[0, 0])  # waits for the device
+        best = max(best, 2 * rows * width * width / (time.perf_counter() - started))
+    return best
+
+
+def _steps(config: RunConfig, model: Checkpoint) -> int:
+    before = 235 + TEXT_TOKENS if model.model_type == "musicgen_melody" else 0
+    return round(config.segment_seconds * 50) + model.codebooks // model.channels - 1 + before
+
+
+def _activations(config: RunConfig, model: Checkpoint, tokens: int, number: int) -> int:
+    """What the gradient needs of a step's way forward.
+
+    A layer keeps about 17 widths a token in the model's format, and each target its own input once more, in float32
+    and with the mask of its dropout.
+    """
+    widths = {"fc2": 4}
+    attentions = 1 if model.model_type == "musicgen_melody" else 2
+    inputs = sum(
+        widths.get(target, 1) * (1 if target.startswith("fc") else attentions) for target in config.lora.targets
+    )
+    layer = model.width * tokens * (17 * number + inputs * (5 if config.lora.dropout else 4 - number))
+    if config.gradient_checkpointing:
+        return model.layers * model.width * tokens * number + 2 * layer
+    return model.layers * layer
+
+
+def _logits(config: RunConfig, model: Checkpoint, tokens: int, number: int) -> int:
+    books = 1 if config.gradient_checkpointing else model.codebooks
+    return tokens * model.codes * (number + 8) * books
+
+
+def said(found: Estimate, *, free_bytes: int, device: str) -> dict[str, Any]:
+    """An estimate in words for whoever decides."""
+    where = {"cpu": "this machine’s memory", "cuda": "the graphics card", "mps": "this Mac’s memory"}[device]
+    return {
+        "memory": f"{found.memory_bytes / 1e9:.1f} GB of {where}, of which {free_bytes / 1e9:.1f} GB are free",
+        "fits": found.memory_bytes <= free_bytes,
+        "time": duration(found.seconds),
+        "learns": f"{found.trained_parameters / 1e6:.1f} million numbers",
+    }
+
+
+def duration(seconds: float) -> str:
+    """A length of time as one says it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5_400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
