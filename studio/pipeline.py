@@ -80,6 +80,7 @@ class Pipeline:
             worker_command(settings.audiocraft_dir), log=settings.audiocraft_dir / "worker.log"
         )
         self.judge: Judge | None = by_verdict
+        self.room: Callable[[str], None] = lambda name: None  # refuses, in words, what memory does not allow now
         self._playing = threading.Lock()
         self._making = threading.Lock()
         self.default = self._default()
@@ -283,6 +284,8 @@ class Pipeline:
         try:
             engine = self.engine(name)
             self._unload_others(engine)
+            if isinstance(engine, MusicGenEngine) and not engine.is_loaded:
+                self.room(name)
             rendering = _unless_memory_ends(engine, play)
             if rendering is None:
                 # Out of the `except`, whose traceback would have kept the model's tensors alive.

@@ -34,6 +34,7 @@ from studio.reviews import Reviews
 from studio.settings import Settings
 from studio.sources import open_source, take_id_of
 from studio.takes import TakeError, TakeMissing, TakeStore
+from studio.training.school import School
 
 _GONE = "There is no such take, or it is not yours."
 
@@ -122,6 +123,8 @@ class Studio:
             )  # fmt: skip
             self.mixing_desk = Desk(self)
             self.library.begin()
+            self.school = School(self)
+            cast(Any, self.pipeline).room = self.school.check_room
         except (TakeError, HistoryError, OSError) as error:
             self._let_go()
             raise StudioError(f"The studio cannot open {settings.data_dir}. {error}") from error
@@ -137,6 +140,7 @@ class Studio:
         self.refinements.close()
         self.reviews.close()
         self.mixing_desk.close()
+        self.school.close()
         if self.jobs.close():
             self.pipeline.unload()
         self.library.close()

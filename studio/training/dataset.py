@@ -22,7 +22,16 @@ from audio.io import AudioError, read_clip, write_clip
 from studio.training.captions import Caption, caption_of_file, caption_of_plan, sidecar
 from studio.training.cutting import LEAST_REAL, LEAST_SECONDS, SEGMENT_SECONDS, Cut, cuts, duplicates, fingerprint
 from studio.training.errors import DataSetError, why
-from studio.training.manifest import AUDIO, DataSet, DataSetFacts, Segment, read_data_set, write_facts, write_manifest
+from studio.training.manifest import (
+    AUDIO,
+    CaptionBy,
+    DataSet,
+    DataSetFacts,
+    Segment,
+    read_data_set,
+    write_facts,
+    write_manifest,
+)
 
 SOUNDS = frozenset({".wav", ".flac", ".mp3", ".ogg", ".aif", ".aiff", ".m4a"})
 RATE_HZ = 32_000  # MusicGen's
@@ -40,7 +49,7 @@ class Source:
     name: str
     plan: SongPlan | None = None
     caption: str = ""
-    caption_by: str = "tags"
+    caption_by: CaptionBy = "library"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +186,7 @@ def _caption(source: Source, clip: Clip, recipe: Recipe) -> Caption:
     if words := sidecar(source.path):
         return Caption(words, "sidecar")
     if source.caption:
-        return Caption(source.caption, "tags" if source.caption_by == "tags" else "plan")
+        return Caption(source.caption, source.caption_by)
     if source.plan is not None:
         return caption_of_plan(source.plan)
     return caption_of_file(source.path, clip, wording=recipe.wording)

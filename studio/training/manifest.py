@@ -20,7 +20,7 @@ from studio.training.errors import DataSetError, why
 
 MANIFEST, FACTS, AUDIO = "manifest.jsonl", "dataset.json", "audio"
 LONGEST_CAPTION = 1_000
-CaptionBy = Literal["sidecar", "tags", "analysis", "metadata agent", "plan", "you"]
+CaptionBy = Literal["sidecar", "tags", "library", "analysis", "metadata agent", "plan", "you"]
 _ID = re.compile(r"[0-9a-z][0-9a-z\-]{0,79}")
 
 

@@ -61,6 +61,7 @@ class Runs:
         command: tuple[str, ...] = (sys.executable, "-m", "studio.training.train"),
         free_memory: Callable[[str], int] = free_memory_bytes,
     ) -> None:
+        self.folder = folder
         self._folder, self._shelf, self._command, self._free_memory = folder, shelf, command, free_memory
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.RLock()

@@ -17,6 +17,7 @@ from studio.ui.library_tab import build_library_tab
 from studio.ui.models_panel import build_models_panel
 from studio.ui.stems_tab import TRANSPORT, build_stems_tab
 from studio.ui.suggest_panel import fill_suggestions
+from studio.ui.training_tab import build_training_tab
 from studio.ui.visitors import visitor_of
 
 
@@ -33,6 +34,9 @@ def build_page(studio: Studio) -> gr.Blocks:
                 build_library_tab()
             with gr.Tab("Stems", id="stems"):
                 build_stems_tab()
+            if not studio.settings.is_shared:
+                with gr.Tab("Training", id="training") as training_item:
+                    build_training_tab(studio, training_item, generate.worn)
             with gr.Tab("History", id="history") as history_item:
                 history = build_history_tab(studio, history_item, generate.fields)
         gr.HTML(shell.DECK)

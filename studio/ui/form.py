@@ -19,6 +19,7 @@ from studio.engines.base import Continue, Edit, Sampling, Vary
 from studio.engines.steering import PromptWeight, Steering
 from studio.jobs import GenerateRequest
 from studio.presets import Preset, PresetError
+from studio.ui.adapters_panel import adapters_of
 from studio.ui.references_field import references_written, with_references
 from studio.ui.steer_panel import BLENDED, OVER_TIME
 
@@ -179,7 +180,8 @@ def sampling_of(values: Mapping[str, Any]) -> Sampling:
     if written and not (written.isdecimal() and int(written) < 2**32):
         raise BriefError(f"A seed is a whole number from 0 to {2**32 - 1:,}; leave it empty for a new one each time.")
     drawn = int(written) if written else secrets.randbelow(2**31)
-    return Sampling(seed=drawn, **{name: values[name] for name in SAMPLING_FIELDS})
+    drawing = {name: values[name] for name in SAMPLING_FIELDS}
+    return Sampling(seed=drawn, adapters=adapters_of(values), **drawing)
 
 
 def plan_fields(plan: SongPlan) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from studio.presets import PresetError, delete_preset, list_presets, load_preset
 from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui import shell
+from studio.ui.adapters_panel import WORN_FIELDS, build_adapters_panel
 from studio.ui.cards import plan_view, take_cards, votes_of
 from studio.ui.enhance_panel import lay_out_enhanced, wire_enhance
 from studio.ui.form import (
@@ -64,6 +65,11 @@ class GenerateTab:
     preset: gr.Dropdown
     steering: dict[str, Any]
     suggest: gr.HTML
+
+    @property
+    def worn(self) -> list[Any]:
+        """The dropdowns of adapters."""
+        return [field for name, field in self.steering.items() if name in WORN_FIELDS]
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -128,7 +134,7 @@ def _composer(studio: Studio) -> tuple[dict[str, Any], dict[str, Any], dict[str,
         buttons.update(lay_out_refine())
         with gr.Accordion("Advanced", open=False):
             _advanced(fields, buttons)
-        steering = build_steer_panel(studio)
+        steering = build_steer_panel(studio) | build_adapters_panel(studio)
         wire_enhance(studio, buttons["enhance"], enhanced, fields)
         wire_references(studio, fields["references"], tray, steering["melody"])
     return fields, steering, buttons

@@ -28,6 +28,7 @@ from studio.ui.guard import Guard, GuardMiddleware
 from studio.ui.logins import Login
 from studio.ui.routes import StudioRoutes
 from studio.ui.theme import look
+from studio.ui.training_routes import TrainingRoutes
 from studio.ui.visitors import LoginNeeded, visitor_of
 
 _EVERYWHERE = ("0.0.0.0", "::")
@@ -107,7 +108,7 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
             blocked_paths=[str(settings.data_dir.resolve())],
             max_file_size=f"{settings.max_upload_mb}mb" if settings.is_shared else None,
             app_kwargs={
-                "routes": [*DeskRoutes(studio).routes(), *routes.routes()],
+                "routes": [*TrainingRoutes(studio).routes(), *DeskRoutes(studio).routes(), *routes.routes()],
                 "middleware": [Middleware(GuardMiddleware, guard=guard)],
             },
             **look(),

@@ -1,7 +1,7 @@
 """What training is for: a model that knows one genre learns another, and is itself again when the adapter is off.
 
 The base is a tiny checkpoint taught ambient from scratch; its adapter is taught drum and bass. Both are sketches as the
-sketch engine plays them, in the codes of the tiny model's own (random) codec.
+sketch engine plays them, in the codes of a tiny codec whose codebooks were laid over such sketches.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 import torch
 
-from agents.structure_agent import plan_from_brief
+from agents.planner import plan_from_brief
 from agents.types import Brief
-from audio.io import write_clip
+from audio.clip import Clip
+from audio.io import read_clip, write_clip
 from studio.engines.base import Listener, Sampling
 from studio.engines.musicgen.adapters import Shelf
 from studio.engines.musicgen.checkpoint import inspect
@@ -36,8 +37,10 @@ from studio.training.progress import Curve, read_progress
 from studio.training.trainer import Trainer
 from tests.tiny_models import CODES
 from tests.training.data_sets import small_run
+from tests.training.fitted_codec import fit_codebooks
 
-BASE_STEPS, SECONDS = 150, 20.0
+pytestmark = pytest.mark.timeout(1_200)
+BASE_STEPS, SECONDS = 400, 20.0
 WORDS = {"ambient": "ambient pads, slow and soft", "dnb": "drum and bass, 174 bpm, dark"}
 
 
@@ -62,9 +65,10 @@ def _sketches(folder: Path, words: str, *, count: int) -> Path:
     return folder
 
 
-def _taught_from_scratch(tiny: Path, data_set: DataSet, into: Path) -> Path:
+def _taught_from_scratch(tiny: Path, data_set: DataSet, into: Path, *, sounds: list[Clip]) -> Path:
     """All of the tiny model's decoder taught the data set; a checkpoint in the hub's format again."""
     loaded = load(inspect(tiny), device="cpu")
+    fit_codebooks(loaded.model.audio_encoder, sounds)
     config = small_run(tiny, data_set.folder, batch=4, segment_seconds=4.0, word_dropout=0.2)
     codes = codes_of(data_set, data_set.train, loaded.model.audio_encoder, channels=1)
     lessons = [
@@ -72,6 +76,10 @@ def _taught_from_scratch(tiny: Path, data_set: DataSet, into: Path) -> Path:
     ]
     ear, dealer, learner = Ear(loaded), Dealer(lessons, config), make_learner(loaded, config)
     ear.learn_words([lesson.words for lesson in lessons])
+    torch.manual_seed(0)
+    for weight in loaded.model.decoder.parameters():
+        if weight.ndim > 1:
+            torch.nn.init.normal_(weight, std=0.05)  # as a model begins, not as the tiny one is made loud
     optimizer = torch.optim.Adam(loaded.model.decoder.parameters(), lr=4e-3)
     for step in range(BASE_STEPS):
         for group in optimizer.param_groups:
@@ -100,7 +108,8 @@ def lessons(checkpoint_folder: Callable[[str], Path], tmp_path_factory: pytest.T
         )
         for genre, words in WORDS.items()
     }
-    base = _taught_from_scratch(checkpoint_folder("mono"), sets["ambient"], root / "base")
+    sounds = [read_clip(one.audio_path(segment)) for one in sets.values() for segment in one.segments]
+    base = _taught_from_scratch(checkpoint_folder("mono"), sets["ambient"], root / "base", sounds=sounds)
     config = small_run(
         base, sets["dnb"].folder, name="dnb", steps=60, batch=4, accumulate=1, segment_seconds=4.0, learning_rate=1e-2,
         warmup_steps=5, held_out_every=20, checkpoint_every=20, lora={"rank": 16, "alpha": 32, "dropout": 0.0},
