@@ -20,6 +20,7 @@ LEAST_LUFS, MOST_LUFS = -40.0, -5.0
 MP3_KILOBITS = 192
 _MOST_REDUCTION_DB = 12.0  # peaks held down further than this sound crushed, whatever holds them
 _NEAR_LU = 0.2
+_STRETCH_FRAMES = 1 << 20
 _MP3_MARGIN_DB = 0.25  # encoders, and one encoder's settings, overshoot by so much more or less
 
 
@@ -107,7 +108,7 @@ def after_mp3(clip: Clip, *, kilobits: int = MP3_KILOBITS) -> Clip:
             file.write(np.ascontiguousarray(stereo.samples[:, start : start + 65_536].T))
     buffer.seek(0)
     decoded, _ = soundfile.read(buffer, dtype="float32", always_2d=True)
-    return Clip(np.ascontiguousarray(decoded.T), rate)
+    return Clip(decoded.T, rate)
 
 
 def peak_after_mp3(clip: Clip) -> float:
@@ -131,10 +132,13 @@ class _Search:
     def render(self, target_lufs: float, ceiling_db: float) -> tuple[Clip, float]:
         """The clip at about target_lufs under the ceiling, and how far its peaks were held down."""
         gains, held_down_db = self._solve(target_lufs, ceiling_db)
-        frames = np.arange(self._clip.frames)
-        places = np.arange(len(gains) + 1) * HOP_FRAMES
-        curve = np.interp(frames, places, np.append(gains, gains[-1])).astype(np.float32)
-        return Clip(self._clip.samples * curve, self._clip.sample_rate_hz), held_down_db
+        points, places = np.append(gains, gains[-1]), np.arange(len(gains) + 1) * HOP_FRAMES
+        out = np.empty_like(self._clip.samples)
+        for start in range(0, self._clip.frames, _STRETCH_FRAMES):
+            piece = self._clip.samples[:, start : start + _STRETCH_FRAMES]
+            curve = np.interp(np.arange(start, start + piece.shape[1]), places, points)
+            out[:, start : start + piece.shape[1]] = piece * curve.astype(np.float32)
+        return Clip(out, self._clip.sample_rate_hz), held_down_db
 
     def _solve(self, target_lufs: float, ceiling_db: float) -> tuple[np.ndarray, float]:
         low = target_lufs - self.loudness_lufs
