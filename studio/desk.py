@@ -63,6 +63,7 @@ class Desk:
             store=studio.store,
             take=lambda take_id, owner: studio.entry(take_id, owner=owner).take,
             stems=self.separations.find,
+            track=lambda track_id, owner: studio.library.tracks.get(track_id, owner=owner),
         )
         self.jobs = DeskJobs()
         self._writing = threading.RLock()

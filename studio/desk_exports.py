@@ -18,6 +18,7 @@ from pydantic import Field
 
 from audio.clip import Clip
 from audio.io import FORMATS, encode, written_whole
+from audio.lossy import encode_under_ceiling, is_lossy
 from audio.tags import Tags
 from studio.desk_errors import DeskError
 from studio.desk_items import Item
@@ -25,7 +26,8 @@ from studio.desk_jobs import Work
 from studio.desk_mixing import full_mix, mixdown, under_full_scale
 from studio.desk_notes import part_label
 from studio.desk_options import Options
-from studio.exports import SOFTWARE, plain_file_name, provenance_of, short_key
+from studio.desk_projects import has_notes, midi_of_item, session_of_item, write_project
+from studio.exports import EXPORT_FORMATS, SOFTWARE, plain_file_name, provenance_of, short_key
 from studio.mix import Mix
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class ExportOptions(Options):
     end_seconds: Annotated[float, Field(ge=0)] | None = None
     fill_seconds: Annotated[float, Field(gt=0, le=600)] | None = None
     parts: Annotated[tuple[str, ...], Field(max_length=64)] = ()
+    takes: Annotated[tuple[str, ...], Field(max_length=200)] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,8 @@ def _write_mix(desk: Desk, item: Item, options: ExportOptions, work: Work, folde
     work.tell(0.9, "writing the file")
     path = folder / f"{name_of(desk, item)}{FORMATS[options.format].suffix}"
     with written_whole(path) as part:
-        part.write_bytes(encode(clip, format=options.format, tags=_tags_wanted(desk, item, mix)))
+        write = encode_under_ceiling if is_lossy(options.format) else encode
+        part.write_bytes(write(clip, format=options.format, tags=_tags_wanted(desk, item, mix)))
     return [path]
 
 
@@ -121,6 +125,37 @@ def _write_parts(desk: Desk, item: Item, options: ExportOptions, work: Work, fol
     parts = desk.sheet(item).parts
     clips = _Opened(parts.names, parts.open)
     return [_zipped(desk, item, folder, "stems", clips, options.format, work.part(0.0, 1.0, "packing"), None)]
+
+
+def _write_midi(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
+    path = folder / f"{name_of(desk, item)}.mid"
+    with written_whole(path) as part:
+        part.write_bytes(midi_of_item(desk, item, options.parts))
+    return [path]
+
+
+def _write_project(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
+    work.tell(0.1, "laying out the project")
+    session = session_of_item(desk, item)
+    ending = {"dawproject": ".dawproject", "reaper": " – REAPER.zip", "daw": " – parts and MIDI.zip"}[options.format]
+    path = folder / f"{name_of(desk, item)}{ending}"
+    work.tell(0.3, "writing the parts")
+    with written_whole(path) as part:
+        write_project(part, session, format=options.format)
+    return [path]
+
+
+def _write_takes(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
+    """Several takes in one zip; whoever may not have one of them gets none."""
+    for take_id in options.takes:
+        desk.studio.entry(take_id, owner=item.owner or None)
+    made = desk.studio.exports.bundle(
+        options.takes, format=options.format, provenance=desk.studio.settings.embed_provenance,
+        progress=lambda share, title: work.tell(share, title),
+    )  # fmt: skip
+    path = folder / made.filename
+    made.path.replace(path)
+    return [path]
 
 
 def _write_loop(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
@@ -205,10 +240,18 @@ def _make_room(home: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+_PROJECTS = {
+    "dawproject": "DAWproject (Bitwig, Studio One, Cubase)",
+    "reaper": "REAPER, in a zip",
+    "daw": "Parts and MIDI for Live, FL Studio, Logic",
+}
 _WAVS = {name: label for name, label in _ZIPPED.items() if name.startswith("wav")}
 EXPORTS: dict[str, Export] = {
     "mix": Export("The mix", {name: each.label for name, each in FORMATS.items()}, _write_mix, "As it stands on the desk, effects on the sum included."),
     "strips": Export("The strips, as mixed", _ZIPPED, _write_strips, "Each through its chain, fader and panner, in a zip; together they are the mix without the effects on the sum."),
     "parts": Export("The parts, as they are", _ZIPPED, _write_parts, "Untouched, in a zip; together they are the sound they were taken from."),
+    "midi": Export("The notes, as MIDI", {}, _write_midi, "With tempo map and section markers.", has_notes),
+    "project": Export("A project for a DAW", _PROJECTS, _write_project, "Strips through their effects with level and pan, notes where they are known, tempo map and sections."),
+    "takes": Export("Several takes at once", dict(EXPORT_FORMATS), _write_takes, "In one zip."),
     "loop": Export("The marked region, to go round", _WAVS, _write_loop, "A WAV with loop points that samplers read. Mark the region on the ruler first."),
 }  # fmt: skip

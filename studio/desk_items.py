@@ -25,6 +25,7 @@ from audio.clip import Clip
 from audio.io import AudioError, decode, encode, read_clip, written_whole
 from audio.peaks import bucket_peaks
 from audio.stems import RESIDUAL, SILENT_DB
+from rag.tracks import Track
 from studio.desk_errors import DeskError, NothingThere
 from studio.separation import BUILT_IN, KeptStems
 from studio.takes import Take, TakeError, TakeStore
@@ -102,7 +103,7 @@ class Parts:
 
 
 class DeskItems:
-    """The items of one studio. take: finds one for an owner, as `Studio.entry` does; stems: a kept separation by its mark."""
+    """The items of one studio. take: finds one for an owner, as `Studio.entry` does; stems: a kept separation by its mark; track: one of the library's."""
 
     def __init__(
         self,
@@ -111,8 +112,9 @@ class DeskItems:
         store: TakeStore,
         take: Callable[[str, str | None], Take],
         stems: Callable[[str], KeptStems | None],
+        track: Callable[[int, str | None], Track | None] = lambda track_id, owner: None,
     ) -> None:
-        self._folder, self._store, self._take, self._stems = folder, store, take, stems
+        self._folder, self._store, self._take, self._stems, self._track = folder, store, take, stems, track
         self._uploads_dir = folder / "uploads"
 
     # ---------------------------------------------------------------------------------------------- finding
@@ -124,6 +126,8 @@ class DeskItems:
             return self._of_take(self._take(identity, owner))
         if kind == "upload":
             return self._of_upload(self._upload(identity, owner))
+        if kind == "track" and identity.isdecimal() and (track := self._track(int(identity), owner)) is not None:
+            return self._of_track(track, owner)
         raise NothingThere(_GONE)
 
     def uploads(self, owner: str | None) -> tuple[Upload, ...]:
@@ -139,6 +143,36 @@ class DeskItems:
             sample_rate_hz=take.sample_rate_hz, channels=take.channels, audio_path=folder / "audio.flac",
             folder=self._folder / "takes" / take.id, mix_path=folder / "mix.json", licence=take.engine.licence,
             plan=take.plan, take=take,
+        )  # fmt: skip
+
+    def _of_track(self, track: Track, owner: str | None) -> Item:
+        """A track of the library: its file read once into the desk's own form. Raises DeskError."""
+        if track.take_id:
+            return self._of_take(self._take(track.take_id, owner))
+        mark = hashlib.sha256(f"{track.hash}:{track.path}:{track.mtime_ns}".encode()).hexdigest()[:16]
+        folder = self._folder / "tracks" / f"{track.id}-{mark}"
+        kept = folder / "sound.json"
+        if not kept.is_file():
+            path = Path(track.path)
+            try:
+                clip, notes = _fitted(read_clip(path, max_seconds=MAX_SECONDS))
+                if clip.frames == 0:
+                    raise DeskError(f"“{track.label}” holds no sound at all.")
+                folder.mkdir(parents=True, exist_ok=True)
+                with written_whole(folder / "sound.flac") as part:
+                    part.write_bytes(encode(clip, format="flac"))
+                told = {"rate": clip.sample_rate_hz, "channels": clip.channels, "seconds": clip.seconds, "notes": notes}
+                with written_whole(kept) as part:
+                    part.write_text(json.dumps(told), encoding="utf-8")
+            except AudioError as error:
+                raise DeskError(str(error)) from error
+            except OSError as error:
+                raise DeskError(f"“{track.label}” could not be laid on the desk: {error.strerror or error}.") from error
+        told = json.loads(kept.read_bytes())
+        return Item(
+            source=f"track:{track.id}", owner=track.owner, title=track.label, seconds=told["seconds"],
+            sample_rate_hz=told["rate"], channels=told["channels"], audio_path=folder / "sound.flac",
+            folder=folder / "desk", mix_path=folder / "mix.json", notes=tuple(told["notes"]),
         )  # fmt: skip
 
     def _of_upload(self, upload: Upload) -> Item:

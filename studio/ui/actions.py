@@ -13,6 +13,7 @@ import gradio as gr
 from pydantic import ValidationError
 
 from agents.types import BriefError, PlanError
+from studio.desk_errors import DeskError
 from studio.engines.base import Continue, Edit, EngineError, Repaint, Vary
 from studio.engines.edits import KINDS
 from studio.history import HistoryError
@@ -26,6 +27,7 @@ from studio.ui.generate_tab import GenerateTab, recent_takes, show_plan
 from studio.ui.history_tab import HistoryTab, history_view
 from studio.ui.references_field import asked_for
 from studio.ui.refine_panel import refine_take
+from studio.ui.steer_panel import said_of_melody
 from studio.ui.suggest_panel import suggested
 from studio.ui.visitors import Visitor, visitor_of
 
@@ -35,6 +37,7 @@ _BRIDGE = "window.studioAct = (what) => trigger('click', what);"
 _MOST_AT_ONCE = 500
 _REFUSALS = (
     StudioError, TakeError, JobError, EngineError, BriefError, PlanError, RefineError, OpinionError, HistoryError,
+    DeskError,
 )  # fmt: skip
 
 Verb = Callable[[dict[str, Any], Visitor], object]
@@ -56,7 +59,7 @@ def build_actions(studio: Studio, page: Page) -> None:
     tab = page.generate
     outputs = [
         page.tabs, tab.recent, tab.suggest, *page.history.outputs, *tab.fields.values(), tab.plan, tab.plan_strip, tab.plan_panel,
-        *tab.plan_fields.values(),
+        *tab.plan_fields.values(), *(tab.steering[name] for name in ("melody", "melody_said", "melody_use")),
     ]  # fmt: skip
 
     def on_act(words: str, shelf: str, shown: int, event: gr.EventData, request: gr.Request) -> dict[Any, Any]:
@@ -101,6 +104,7 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
         "restore": lambda asked, visitor: studio.restore_take(_take(asked), owner=visitor.sees_only),
         "refine": lambda asked, visitor: refine_take(studio, _take(asked), visitor),
         "stems": lambda asked, visitor: {page.tabs: gr.Tabs(selected="stems")},
+        "melody": lambda asked, visitor: _follow(studio, page, asked, visitor),
         "use": lambda asked, visitor: {
             page.tabs: gr.Tabs(selected="generate"),
             page.generate.fields["references"]: asked_for(asked),
@@ -110,6 +114,22 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
         "bulk": lambda asked, visitor: _bulk(studio, asked, visitor),
         "edit": lambda asked, visitor: _edit(studio, page, _take(asked), visitor),
         **{kind: lambda asked, visitor: studio.edit(_shaping(asked), owner=visitor.sees_only) for kind in KINDS},
+    }
+
+
+def _follow(studio: Studio, page: Page, asked: dict[str, Any], visitor: Visitor) -> dict[Any, Any]:
+    """A part's notes from the desk as the melody that Generate follows."""
+    from studio.desk_notes import part_label
+    from studio.desk_projects import keep_melody
+
+    desk, part = studio.mixing_desk, str(asked.get("part"))
+    item = desk.open(str(asked.get("source")), owner=visitor.sees_only)
+    steering = page.generate.steering
+    return {
+        page.tabs: gr.Tabs(selected="generate"),
+        steering["melody"]: keep_melody(desk, item, part),
+        steering["melody_said"]: said_of_melody(f"{part_label(part)} of {item.title}"),
+        steering["melody_use"]: gr.update(visible=False, value="follow"),
     }
 
 

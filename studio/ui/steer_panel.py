@@ -91,18 +91,18 @@ def _melody(studio: Studio) -> dict[str, Any]:
             name = studio.pipeline.sounds.keep_file(file.read_bytes(), name=file.name)
         except (EngineError, OSError) as refusal:
             raise gr.Error(str(refusal), title="Not a sound", print_exception=False) from refusal
-        return name, _followed(file.name), gr.update(visible=name.startswith("sound:"), value="follow")
+        return name, said_of_melody(file.name), gr.update(visible=name.startswith("sound:"), value="follow")
 
     def keep_hummed(path: str | None) -> tuple[str, str, Any]:
         name, _, use = keep(path)
-        return name, _followed("what you played") if name else _NONE, use
+        return name, said_of_melody("what you played") if name else _NONE, use
 
     def follow_deck(take_id: str, request: gr.Request) -> tuple[str, str, Any]:
         try:
             take = studio.entry(take_id, owner=visitor_of(request).sees_only).take
         except (StudioError, TakeError) as refusal:
             raise gr.Error("Put a take on the deck first.", title="Not yet", print_exception=False) from refusal
-        return f"take:{take.id}", _followed(take.title), gr.update(visible=False, value="follow")
+        return f"take:{take.id}", said_of_melody(take.title), gr.update(visible=False, value="follow")
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     outputs = [melody, followed, use]
@@ -111,8 +111,9 @@ def _melody(studio: Studio) -> dict[str, Any]:
     hum.clear(lambda: ("", _NONE, gr.update(visible=False)), None, outputs, **private)
     deck.click(follow_deck, on_deck, outputs, js=_ON_DECK, **private)
     forget.click(lambda: ("", _NONE, gr.update(visible=False, value="follow")), None, outputs, **private)
-    return {"melody": melody, "melody_use": use}
+    return {"melody": melody, "melody_use": use, "melody_said": followed}
 
 
-def _followed(name: str) -> str:
+def said_of_melody(name: str) -> str:
+    """What stands under the melody buttons once there is one to follow."""
     return f'<p class="st-note">It will follow <b>{escape(name)}</b>.</p>'

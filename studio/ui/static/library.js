@@ -153,7 +153,9 @@ export class Library {
     like.onclick = () => this.likeThis(track);
     const use = element("button", "st-act st-use", "Use");
     use.onclick = () => this.tray.toggle(track);
-    acts.append(like, use);
+    const desk = element("button", "st-act", "Stems");
+    Object.assign(desk.dataset, { act: "stems", source: track.take ? `take:${track.take}` : `track:${track.id}` });
+    acts.append(like, desk, use);
     row.append(play, name, acts, facts);
     if (track.why?.length) {
       const why = element("ul", "st-why");

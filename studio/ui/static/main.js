@@ -44,11 +44,11 @@ function onClick(event, deck) {
   if (!event.target.closest("details.st-menu"))
     for (const menu of document.querySelectorAll("details.st-menu[open]")) menu.open = false;
   if (!target) return;
-  const { act: action, take, job } = target.dataset;
+  const { act: action, take, job, source } = target.dataset;
   if (action === "compare") window.studio.compare.toggle(take);
   else if (action === "play") deck.now?.take === take ? deck.toggle() : deck.loadTake(take);
   else {
-    if (action === "stems") openOnDesk(`take:${take}`);
+    if (action === "stems") openOnDesk(source ?? `take:${take}`);
     act({ action, take, job });
   }
 }

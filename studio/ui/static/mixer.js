@@ -228,6 +228,13 @@ export class Mixer {
     this.showState();
     this.draw();
   }
+  // What was found out meanwhile, with the strips as they are.
+  async refresh() {
+    const { found, exports, beats, beats_by, tempo_bpm, key, sets } = await ask(this.path);
+    Object.assign(this.sheet, { found, exports, beats, beats_by, tempo_bpm, key, sets });
+    this.showFacts();
+    this.ruler.draw();
+  }
   async reopen() {
     const sheet = await ask(this.path);
     await this.show(sheet, { keep: true });

@@ -46,7 +46,6 @@ export class NotesTool {
     clearInterval(this.timer);
     if (count) this.timer = setInterval(() => this.mixer.sound.playing && this.draw(), 50);
   }
-  onWork(work) { if (work.kind === "notes") this.mixer.sheet.found[this.key] = { ...this.found, ...work.result.notes }; }
 
   get window() {
     const { sheet, sound, ruler } = this.mixer;

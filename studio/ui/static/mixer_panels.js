@@ -58,6 +58,7 @@ export class Panels {
     if (work.error) this.mixer.say(work.error, true);
     if (work.result?.take) { this.mixer.act({ action: "refresh" }); this.mixer.onTake?.(work.result); }
     if (work.source !== this.mixer.sheet?.source || work.state !== "done") return this.show();
+    if (["listen", "loops", "notes"].includes(work.kind)) await this.mixer.refresh();
     if (work.kind === "hear") await this.onRendered(work);
     for (const tool of this.tools) await tool.onWork?.(work);
     this.show();

@@ -48,7 +48,6 @@ export class TempoTool {
     return this.panels.start("tempo", options);
   }
   async onWork(work) {
-    if (work.kind === "listen") await this.mixer.reopen();
     if (work.kind === "tempo") { await this.mixer.open(`take:${work.result.take}`); this.mixer.say(`Kept as “${work.result.title}”; it lies on the desk now.`); }
   }
 }

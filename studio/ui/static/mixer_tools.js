@@ -1,5 +1,6 @@
 // The desk's tools: loops and what is carried off. The larger ones have files of their own.
 import { button, element, select } from "./mixer_controls.js";
+import { ask } from "./mixer_ask.js";
 import { clock } from "./deck.js";
 import { MasterTool } from "./mixer_master.js";
 import { TempoTool } from "./mixer_tempo.js";
@@ -48,13 +49,12 @@ class LoopsTool {
     this.panels.show();
   }
   export(region) { return this.panels.start("export", { what: "loop", format: "wav24", ...region, ...(this.fill ? { fill_seconds: this.fill } : {}) }); }
-  onWork(work) { if (work.kind === "loops") this.mixer.sheet.found.loops = work.result.loops; }
   onRegion() { this.panels.show(); }
 }
 
 class ExportTool {
   id = "export"; title = "Export"; needs = "export";
-  constructor(panels) { this.panels = panels; this.what = "mix"; this.format = "wav24"; this.made = []; }
+  constructor(panels) { this.panels = panels; this.what = "mix"; this.format = "wav24"; this.made = []; this.picked = new Set(); }
   get mixer() { return this.panels.mixer; }
 
   show(box) {
@@ -66,11 +66,23 @@ class ExportTool {
     const what = select({ label: "What to export", value: this.what, choices: kinds, chosen: (value) => { this.what = value; again(); } });
     const format = mine.formats.length ? select({ label: "Format", value: this.format, choices: mine.formats, chosen: (value) => { this.format = value; again(); } }) : null;
     const { marked } = this.mixer.ruler, region = this.what === "loop" && marked ? { start_seconds: marked[0], end_seconds: marked[1] } : {};
-    const go = button("Export", () => this.panels.start("export", { what: this.what, ...(this.format ? { format: this.format } : {}), ...region }), { className: "st-act mx-main", disabled: works.isBusy("export", source) });
+    const go = button("Export", () => this.panels.start("export", { what: this.what, ...(this.format ? { format: this.format } : {}), ...region, ...(this.what === "takes" ? { takes: [...this.picked] } : {}) }), { className: "st-act mx-main", disabled: works.isBusy("export", source) });
     const keep = button("Keep the mix as a take", () => this.panels.start("bounce", {}), { disabled: works.isBusy("bounce", source), title: "A new version in the history, with this mix in its provenance" });
-    box.replaceChildren(element("div", { className: "mx-bar" }, what, format, go, element("span", { className: "st-spring" }), keep), note(mine.note ?? ""));
+    const several = this.what === "takes" ? element("div", { className: "mx-takes", role: "group", label: "Takes to export" }) : null;
+    box.replaceChildren(element("div", { className: "mx-bar" }, what, format, go, element("span", { className: "st-spring" }), keep), note(mine.note ?? ""), ...(several ? [several] : []));
+    if (several) this.list(several, go);
     const files = this.made.filter((each) => each.source === source).flatMap((each) => each.files.map((name) => [each, name]));
     if (files.length) box.append(element("ul", { className: "mx-files" }, ...files.map(([each, name]) => element("li", {}, element("a", { href: address(each, name), download: "", text: name }), this.seconds(each)))));
+  }
+  async list(box, go) {
+    const { sources } = await ask("sources").catch(() => ({ sources: [] })), takes = sources.filter(({ source }) => source.startsWith("take:"));
+    const show = () => { go.disabled = !this.picked.size; };
+    box.replaceChildren(...takes.map(({ source, title, seconds }) => {
+      const id = source.slice(5), tick = element("input", { type: "checkbox", checked: this.picked.has(id) });
+      tick.addEventListener("change", () => { tick.checked ? this.picked.add(id) : this.picked.delete(id); show(); });
+      return element("label", { className: "mx-tick" }, tick, `${title} · ${clock(seconds)}`);
+    }));
+    show();
   }
   seconds(work) { return element("span", { className: "st-note", text: `${work.label}, ${work.seconds.toFixed(1)} s` }); }
   onWork(work) {
