@@ -44,6 +44,7 @@ export class Mixer {
   // --- what lies here -------------------------------------------------------------------------------------------
   async open(source, { quiet = false } = {}) {
     try {
+      if (this.sheet) await this.settled();
       const sheet = await ask(`items/${encodeURIComponent(source)}`);
       localStorage.setItem(KEPT, source);
       await this.show(sheet);
@@ -134,7 +135,7 @@ export class Mixer {
     $("mx-lanes").replaceChildren(...rows, this.laySum());
   }
   layStrip(strip, label, hue) {
-    const name = strip.name, change = (values) => this.change(name, values), settled = () => this.save();
+    const name = strip.name, change = (values) => this.change(name, values), settled = () => this.saveSoon();
     const row = element("div", { className: "mx-strip", role: "group", label: `Strip ${label}` });
     row.style.setProperty("--hue", hue);
     row.dataset.strip = name;
@@ -158,7 +159,7 @@ export class Mixer {
     return row;
   }
   laySum() {
-    const settled = () => this.save(), change = (values) => { Object.assign(this.mix, values); this.follow(); };
+    const settled = () => this.saveSoon(), change = (values) => { Object.assign(this.mix, values); this.follow(); };
     const row = element("div", { className: "mx-strip mx-sum", role: "group", label: "Sum" });
     const level = fader({ label: "Sum, level", value: this.mix.gain_db, moved: (gain_db) => change({ gain_db }), settled });
     const room = select({ label: "Room that the sends feed", value: this.mix.room.kind, choices: this.sheet.rooms.map((kind) => [kind, `${kind[0].toUpperCase()}${kind.slice(1)}`]),
@@ -188,8 +189,17 @@ export class Mixer {
     this.follow();
     if ("mute" in values || "solo" in values) this.draw();
   }
+  // Keys that move a fader one after another are one step.
+  saveSoon() {
+    clearTimeout(this.soon);
+    this.soon = setTimeout(() => this.save(), 400);
+  }
+  // What was moved last is with the server once this is over.
+  settled() { return this.soon ? this.save() : this.saving; }
   // The document as a step on the server; later steps wait for earlier ones.
   save() {
+    clearTimeout(this.soon);
+    this.soon = null;
     const mix = structuredClone(this.mix), path = this.path;
     this.panels.onMix();
     this.saving = this.saving.then(async () => {
@@ -207,7 +217,7 @@ export class Mixer {
   }
   async step(way) {
     if (!this.sheet) return;
-    await this.saving;
+    await this.settled();
     const before = this.mix, page = await ask(`${this.path}/${way}`, { method: "POST" }).catch((error) => this.say(error.message, true));
     if (!page) return;
     if (page.mix.parts !== before.parts) return this.reopen();
@@ -236,6 +246,7 @@ export class Mixer {
     this.ruler.draw();
   }
   async reopen() {
+    await this.settled();
     const sheet = await ask(this.path);
     await this.show(sheet, { keep: true });
   }

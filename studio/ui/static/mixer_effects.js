@@ -76,7 +76,7 @@ export class EffectsPanel {
     const { name, mixer } = this;
     if (!without) mixer.sound.bypass(name, null);
     else {
-      await mixer.saving;
+      await mixer.settled();
       const { dry_lufs, wet_lufs } = await ask(`${mixer.path}/strips/${encodeURIComponent(name)}/levels.json`);
       mixer.sound.bypass(name, dry_lufs !== null && wet_lufs !== null ? wet_lufs - dry_lufs : 0);
     }

@@ -49,7 +49,7 @@ export class Panels {
 
   // --- long work ------------------------------------------------------------------------------------------------
   async start(kind, options) {
-    await this.mixer.saving;
+    await this.mixer.settled();
     try { await this.works.start(this.source, kind, options); }
     catch (error) { this.mixer.say(error.message, true); }
     this.show();

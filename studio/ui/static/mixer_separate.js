@@ -44,7 +44,7 @@ export class SeparateTool {
   }
   async use(key) {
     if (key === this.mixer.sheet.parts.key) return;
-    await this.mixer.saving;
+    await this.mixer.settled();
     try { await this.mixer.show(await ask(`${this.mixer.path}/parts`, { method: "POST", body: { key } }), { keep: true }); }
     catch (error) { this.mixer.say(error.message, true); }
   }
