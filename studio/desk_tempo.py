@@ -69,7 +69,7 @@ def change_tempo(desk: Desk, item: Item, options: TempoOptions, work: Work) -> M
     if beats is not None and not is_exact:
         remember(moved, "beats", beats_shown(beats))
     if stems:  # what was set on the strips goes along
-        MixBook(moved.mix_path, start=sheet.page.mix).save(sheet.page.mix.model_copy(update={"parts": TRUE}))
+        MixBook(moved.mix_path, start=sheet.page.mix.model_copy(update={"parts": TRUE})).settle()
     return {"take": take.id, "title": take.title, "seconds": clip.seconds, "open": True}
 
 
