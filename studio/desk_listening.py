@@ -16,7 +16,7 @@ from audio.beats import Beats
 from studio.desk_errors import DeskError
 from studio.desk_items import Item, recalled, remember
 from studio.desk_jobs import Work
-from studio.desk_notes import as_rows, heard_notes, is_drums, notes_of_take
+from studio.desk_notes import as_rows, heard_notes, notes_of_take
 from studio.desk_options import Options
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def notes(desk: Desk, item: Item, options: NotesOptions, work: Work) -> Mapping[
     if item.take is not None and item.take.has_midi and sheet.parts.key == "true":
         exact = notes_of_take(item, sheet.parts, desk.studio.store.midi_path(item.take.id))
         found = {name: {"by": "exact", "notes": as_rows(exact[name])} for name in wanted if name in exact}
-    unheard = [name for name in wanted if name not in found and not is_drums(name)]
+    unheard = [name for name in wanted if name not in found]
     if unheard:
         try:
             beats = known_beats(desk, item, work) if options.grid else None

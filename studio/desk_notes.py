@@ -70,6 +70,7 @@ def heard_notes(
 
     Raises CannotTranscribe.
     """
+    from audio.drum_hits import transcribe_drums
     from audio.transcription import quantised, transcribe
 
     found = {}
@@ -80,7 +81,7 @@ def heard_notes(
             progress((number + share) / len(names), stage)
 
         tell(0.0)
-        notes = transcribe(parts.open(name), progress=tell)
+        notes = (transcribe_drums if is_drums(name) else transcribe)(parts.open(name), progress=tell)
         found[name] = quantised(notes, beats, steps_a_beat=grid) if beats is not None and grid else tuple(notes)
     return found
 

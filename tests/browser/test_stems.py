@@ -201,12 +201,16 @@ def test_an_effect_is_heard_and_compared_at_one_loudness(desk: Page) -> None:
     dry = in_browser(desk)
     desk.locator(f".mx-strip[data-strip='{name}'] .mx-fx").click()
     desk.get_by_label("Add an effect").select_option("gain")
-    desk.wait_for_function("(name) => window.flat = studio.mixer.sound.buffers.get(name)?.wet", arg=name, timeout=20_000)
+    desk.wait_for_function(
+        "(name) => window.flat = studio.mixer.sound.buffers.get(name)?.wet", arg=name, timeout=20_000
+    )
     knob = desk.get_by_label("Gain, gain")
     knob.focus()
     desk.keyboard.press("End")
     knob.blur()
-    desk.wait_for_function("(name) => studio.mixer.sound.buffers.get(name).wet !== window.flat", arg=name, timeout=20_000)
+    desk.wait_for_function(
+        "(name) => studio.mixer.sound.buffers.get(name).wet !== window.flat", arg=name, timeout=20_000
+    )
     wet = in_browser(desk)
     assert float((wet.samples**2).sum()) > 1.5 * float((dry.samples**2).sum())
     desk.get_by_role("group", name="Compare at one loudness").get_by_text("Before").click()

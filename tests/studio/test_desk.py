@@ -428,3 +428,114 @@ def test_a_clip_over_full_scale_keeps_its_peaks_on_the_desk(tmp_path: Path) -> N
     loud = Clip(np.array([[1.5, -1.5, 0.2]]), RATE)
     assert np.allclose(read_clip(put_sound(tmp_path / "loud", loud)).samples, loud.samples)
     assert put_sound(tmp_path / "quiet", Clip(loud.samples / 3, RATE)).suffix == ".flac"
+
+
+def test_notes_are_heard_in_each_part_and_drums_by_their_strokes(studio: Studio) -> None:
+    item = bring(studio, mixed(band(6.0)).samples)
+    assert done(studio, "separate", item, model="built-in").state == "done"
+    work = done(studio, "notes", item, parts=["drums", "bass"], grid=4)
+    assert work.state == "done", work.error
+    heard = (work.result or {})["notes"]
+    assert {round(pitch) for _, _, pitch, _ in heard["drums"]["notes"]} & {36, 38}, "a kick or a snare is among them"
+    lows = [pitch for _, _, pitch, _ in heard["bass"]["notes"]]
+    assert lows and min(lows) in range(31, 40)
+    made = done(studio, "export", item, what="midi")
+    assert made.state == "done" and next(iter(made.files)).endswith(".mid")
+
+
+@pytest.mark.parametrize("format", ["dawproject", "reaper", "daw"])
+def test_a_desk_leaves_as_a_project_with_its_strips(studio: Studio, format: str) -> None:
+    import zipfile
+
+    item = on_desk(studio, keep_take(studio))
+    work = done(studio, "export", item, what="project", format=format)
+    assert work.state == "done", work.error
+    with zipfile.ZipFile(next(iter(work.files.values()))) as bundle:
+        assert sum(name.endswith(".wav") for name in bundle.namelist()) == 2
+
+
+def test_several_takes_leave_at_once_and_nobody_elses(studio: Studio) -> None:
+    import zipfile
+
+    takes = [keep_take(studio, owner="anna") for _ in range(3)]
+    foreign = keep_take(studio, owner="ben")
+    desk, item = studio.mixing_desk, on_desk(studio, takes[0])
+    options = {"what": "takes", "format": "flac", "takes": [take.id for take in takes]}
+    work = desk.jobs.wait(desk.ask("export", item.source, options, owner="anna").id, timeout_seconds=30)
+    with zipfile.ZipFile(next(iter(work.files.values()))) as bundle:
+        assert len(bundle.namelist()) == 3
+    options["takes"] = [foreign.id]
+    refused = desk.jobs.wait(desk.ask("export", item.source, options, owner="anna").id, timeout_seconds=30)
+    assert refused.state == "failed" and not refused.files
+
+
+def test_a_sound_is_bent_onto_a_tempo_and_its_beats_lie_there(studio: Studio) -> None:
+    from audio.beats import track_beats
+
+    item = bring(studio, mixed(band(8.0)).samples)
+    work = done(studio, "tempo", item, tempo_bpm=132.0)
+    assert work.state == "done", work.error
+    take = studio.store.read(str((work.result or {})["take"]))
+    assert take.plan.tempo_bpm.value == 132.0
+    assert track_beats(read_clip(studio.store.audio_path(take.id))).tempo_bpm == pytest.approx(132.0, abs=0.3)
+
+
+def test_a_shifted_take_is_in_another_key_and_its_drums_stay(studio: Studio) -> None:
+    item = on_desk(studio, keep_take(studio))
+    work = done(studio, "tempo", item, semitones=3)
+    take = studio.store.read(str((work.result or {})["take"]))
+    assert take.plan.key.value == Key.parse("Eb major") and take.seconds == pytest.approx(item.seconds)
+    clip = read_clip(studio.store.audio_path(take.id)).mono().samples[0]
+    peak = np.argmax(np.abs(np.fft.rfft(clip * np.hanning(len(clip))))) * 8_000 / len(clip)
+    assert peak == pytest.approx(440 * 2 ** (3 / 12), rel=0.003)
+
+
+def test_nothing_asked_of_tempo_is_said(studio: Studio) -> None:
+    assert "Nothing was changed" in done(studio, "tempo", on_desk(studio, keep_take(studio))).error
+
+
+def test_a_master_is_heard_first_and_then_kept(studio: Studio) -> None:
+    item = bring(studio, mixed(band(4.0)).samples)
+    work = done(studio, "master", item, target_lufs=-16.0, curve="")
+    told = work.result or {}
+    assert told["integrated_lufs"] == pytest.approx(-16.0, abs=0.2) and told["true_peak_dbtp"] <= -1.0
+    assert len(told["spectrum"]["hertz"]) == len(told["spectrum"]["after_db"]) and len(told["meters"]) >= 6
+    kept = done(studio, "keep_master", item, work=work.id)
+    take = studio.store.read(str((kept.result or {})["take"]))
+    assert take.request["desk"]["master"]["target_lufs"] == -16.0
+    other = bring(studio, mixed(band(4.0)).samples)
+    assert done(studio, "keep_master", other, work=work.id).state == "failed", "another sound's master is not its own"
+
+
+def test_a_master_is_made_like_a_reference(studio: Studio) -> None:
+    sound = mixed(band(4.0)).samples
+    item, reference = bring(studio, sound), bring(studio, sound * 0.3)
+    told = done(studio, "master", item, curve="like", reference=reference.source).result or {}
+    assert told["spectrum"]["curve"] and told["integrated_lufs"] == pytest.approx(told["target_lufs"], abs=0.2)
+    assert "Choose the track" in done(studio, "master", item, curve="like").error
+
+
+def test_a_loop_leaves_with_points_a_sampler_reads_or_fills_a_length(studio: Studio) -> None:
+    from audio.loop_points import read_loop_points
+
+    item = bring(studio, mixed(band(8.0)).samples)
+    loop = (done(studio, "loops", item).result or {})["loops"][0]
+    region = {"what": "loop", "start_seconds": loop["start"], "end_seconds": loop["end"]}
+    path = next(iter(done(studio, "export", item, **region).files.values()))
+    ((start, end),) = read_loop_points(path.read_bytes())
+    assert (start, end) == (0, loop["end_frame"] - loop["start_frame"])
+    filled = next(iter(done(studio, "export", item, **region, fill_seconds=20.0).files.values()))
+    assert read_clip(filled).seconds == pytest.approx(20.0, abs=1e-4)
+
+
+def test_a_library_track_lies_on_the_desk_read_once(studio: Studio, tmp_path: Path) -> None:
+    from rag.tracks import Track
+
+    (tmp_path / "song.flac").write_bytes(encode(mixed(band(2.0)), format="flac"))
+    track = studio.library.tracks.add(Track(path=str(tmp_path / "song.flac"), title="Song", hash="x"))
+    item = studio.mixing_desk.open(f"track:{track.id}", owner=None)
+    assert item.title == "Song" and studio.mixing_desk.sheet(item).parts.key == "whole"
+    (tmp_path / "song.flac").unlink()
+    assert studio.mixing_desk.open(f"track:{track.id}", owner=None).clip().seconds == pytest.approx(2.0)
+    with pytest.raises(NothingThere):
+        studio.mixing_desk.open(f"track:{track.id}", owner="anna")
