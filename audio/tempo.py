@@ -22,6 +22,7 @@ _MULTIPLES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 _LAGS_BEATS = (0.5, 1.0, 2.0, 4.0)
 _LEAST_MOMENTS = 250
 _PART_SECONDS = 8.0
+_MOST_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,13 @@ class TempoReading:
 def tempo_of(onsets: np.ndarray, *, seconds_a_frame: float) -> TempoReading:
     """The tempo most listeners would tap; confidences of 0 where there is too little to tell.
 
-    onsets: (moments, registers), rises of the spectrum by register, low to high.
+    onsets: (moments, registers), rises of the spectrum by register, low to high. Of more than ten minutes, the middle ten
+    are read.
     """
+    most = round(_MOST_SECONDS / seconds_a_frame)
+    if len(onsets) > most:
+        start = (len(onsets) - most) // 2
+        onsets = onsets[start : start + most]
     strength = _without_slow(onsets.sum(axis=1))
     if len(strength) < _LEAST_MOMENTS or not strength.any():
         return TempoReading(120.0, 0.0, 0.0, 0.0)

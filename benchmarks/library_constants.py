@@ -101,7 +101,7 @@ def main() -> int:
     TEMPO_TARGET.write_text(json.dumps(weighed) + "\n", encoding="utf-8")
     print(f"{TEMPO_TARGET.relative_to(ROOT)}: {len(weighed['weights'])} weights")
     made = constants(statistics(heard))
-    digest = hashlib.sha256(b"".join(part.tobytes() for part in made.values())).hexdigest()[:8]
+    digest = hashlib.sha256(b"2" + b"".join(part.tobytes() for part in made.values())).hexdigest()[:8]
     np.savez_compressed(TARGET, version=np.array(digest), **made)
     print(f"{TARGET.relative_to(ROOT)}: {made['reduce'].shape}, version {digest}, {TARGET.stat().st_size / 1e3:.0f} kB")
     return 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag.filters import EVERYTHING, Filters
-from rag.fingerprint import SPEEDS, fingerprint, match
+from rag.fingerprint import SPEEDS, fingerprint, match, same_levels, shares_in_place
 from rag.frames import Frames
 from rag.index import Index
 from rag.tracks import Track
@@ -23,9 +23,10 @@ _PROPOSED = 30
 # Duplicates: as far apart as two encodings of one master come to lie, and no farther.
 _SAME_SHARE = 0.5
 _SAME_SOUND = 0.93
-_SAME_WINDOWS = 0.9
+_SAME_WINDOWS = 0.88
 _SAME_SECONDS = 0.15
 _SAME_OFFSET_SECONDS = 0.12
+_PARTS, _SAME_PART_SHARE = 5, 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Copies:
             alike = other in sounds and same_sound(sounds[track.id], sounds[other], kept, windows[other])
             if alike and same_length(track.seconds, lengths.get(other, 0.0)) and asked is not None:
                 there = self._tracks.fingerprint(other)
-                if there is not None and same_landmarks(asked, there):
+                if there is not None and same_print(asked, there):
                     yield other
 
 
@@ -111,14 +112,16 @@ def same_length(seconds: float, other: float) -> bool:
 
 
 def same_sound(sound: np.ndarray, other: np.ndarray, windows: np.ndarray, others: np.ndarray) -> bool:
-    """Whether the whole, and every window in some window of the other, sounds the same by the built-in tier."""
-    if float(sound @ other) < _SAME_SOUND:
+    """Whether the whole, and each window against the one at its place, sounds the same by the built-in tier."""
+    if float(sound @ other) < _SAME_SOUND or windows.shape != others.shape:
         return False
-    near = windows @ others.T
-    return bool(min(near.max(axis=1).min(), near.max(axis=0).min()) >= _SAME_WINDOWS)
+    return bool((windows * others).sum(axis=1).min() >= _SAME_WINDOWS)
 
 
-def same_landmarks(asked: bytes, other: bytes) -> bool:
-    """Whether each one's landmarks lie in the other, from its start, at its own speed."""
+def same_print(asked: bytes, other: bytes) -> bool:
+    """Whether each one's landmarks lie in the other, from its start, at its own speed, in every part of it, and their
+    levels differ no more than an encoder makes them."""
     both = (match(asked, other), match(other, asked))
-    return all(each.share >= _SAME_SHARE and abs(each.offset_seconds) <= _SAME_OFFSET_SECONDS for each in both)
+    if not all(each.share >= _SAME_SHARE and abs(each.offset_seconds) <= _SAME_OFFSET_SECONDS for each in both):
+        return False
+    return min(shares_in_place(asked, other, parts=_PARTS)) >= _SAME_PART_SHARE and same_levels(asked, other)

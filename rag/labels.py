@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 # Under this likelihood the rules keep silent: a wrong genre is worse than none.
 _LEAST_LIKELY = 0.25
+_NO_GENRE = 0.3  # what speaks for a genre that is not on the list
 _MOST_MOODS = 3
 
 
@@ -138,7 +139,7 @@ def _by_rules(heard: Features, genres: Mapping[str, Kind]) -> tuple[str, str]:
     if not len(scores) or scores.max() <= 0:
         return "", ""
     best = int(np.argmax(scores))
-    likely = float(scores[best] / scores.sum())
+    likely = float(scores[best] / (scores.sum() + _NO_GENRE))
     return (list(genres)[best], "rules") if likely >= _LEAST_LIKELY else ("", "")
 
 

@@ -21,8 +21,9 @@ def windows_in(seconds: float) -> list[tuple[float, float]]:
     """Stretches of WINDOW_SECONDS, at most MOST_WINDOWS, evenly over the piece; one shorter when it is short itself."""
     if seconds <= WINDOW_SECONDS * 1.25:
         return [(0.0, seconds)]
-    count = int(min(MOST_WINDOWS, np.ceil(seconds / (WINDOW_SECONDS / 2)) - 1))
-    starts = np.linspace(0.0, seconds - WINDOW_SECONDS, max(2, count))
+    # Rounded, so that an encoder's few hundredths of a second more do not move them all.
+    count = min(MOST_WINDOWS, max(2, round(seconds / (WINDOW_SECONDS / 2)) - 1))
+    starts = np.linspace(0.0, seconds - WINDOW_SECONDS, count)
     return [(float(start), float(start + WINDOW_SECONDS)) for start in starts]
 
 

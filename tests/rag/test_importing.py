@@ -20,7 +20,7 @@ from rag.embeddings import SignalEmbedder
 from rag.importing import Importer, Progress
 from rag.index import Index
 from rag.labels import Kind, Labels, Vocabulary
-from rag.tracks import Tracks
+from rag.tracks import LibraryError, Tracks
 from rag.vectordb import EdgeStore
 from tests.rag.music import piece, written
 
@@ -266,3 +266,16 @@ def listen_or_die(path: str, known_hash: str = "") -> object:
     if path.endswith("deadly.wav"):
         os.kill(os.getpid(), signal.SIGKILL)
     return listen(path, known_hash)
+
+
+def test_a_full_disk_is_told_and_what_was_done_is_kept(importer: Importer, music: Path) -> None:
+    connection = importer.tracks._connection
+    importer.run([music / "one.flac"])
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(LibraryError, match="disk is full"):
+        importer.run([music])
+    assert importer.tracks.count() >= 1
+    connection.execute("PRAGMA max_page_count = 1000000")
+    importer.run([music])
+    assert importer.tracks.count() == importer.index.store.count() == 5
