@@ -324,7 +324,13 @@ def why_it_matched(
 
 def _nearness_word(cosine: float) -> str:
     return (
-        "very much like" if cosine > 0.85 else "like" if cosine > 0.6 else "somewhat like" if cosine > 0.3 else "unlike"
+        "very much like"
+        if cosine > 0.85
+        else "like"
+        if cosine > 0.6
+        else "somewhat like"
+        if cosine > 0.3
+        else "a little like"
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 
 from agents.harmony import Key
 from agents.inspiration import Inspiration, Weighted, inspiration_of, plan_after
@@ -36,6 +37,7 @@ from studio.takes import Take, TakeError, TakeStore
 
 TRACK, TAKE = "track:", "take:"
 NEAREST = 4
+PROMPTED_BY = 12
 MELODY_SECONDS = 30.0
 _SURE_TEMPO, _SURE_KEY = 0.2, 0.1
 
@@ -187,6 +189,16 @@ class Inspirations:
     def style_of(self, tracks: Sequence[Track]) -> StyleCard:
         """The style card of tracks by what the library holds of them, without listening again."""
         return style_card([Reference.model_validate(_of_track(track)) for track in tracks]).value
+
+    def prompt_of(self, tracks: Sequence[Track]) -> str:
+        """A style that tracks share, as a wish one can generate from; "" when nothing is known of them."""
+        card = self.style_of(tracks[:PROMPTED_BY])
+        tempos = [track.features.tempo_bpm for track in tracks[:PROMPTED_BY] if track.features]
+        middle = median(tempos) if tempos else 0.0
+        near = [tempo for tempo in tempos if abs(tempo / middle - 1) < 0.12] if middle else []
+        steady = len(near) * 2 >= len(tempos) > 0
+        tempo = (middle, middle) if steady else None
+        return card.model_copy(update={"tempo_bpm": tempo}).words
 
     def hear(self, clip: Clip, *, name: str, owner: str | None) -> tuple[HeardClip, Copy | None]:
         """A sound that is not in the library, as the retriever compares it, and the track it surely is a copy or part of.

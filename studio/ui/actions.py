@@ -112,6 +112,10 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
         "like": lambda asked, visitor: _vote(studio, _take(asked), 1, visitor),
         "dislike": lambda asked, visitor: _vote(studio, _take(asked), -1, visitor),
         "bulk": lambda asked, visitor: _bulk(studio, asked, visitor),
+        "words": lambda asked, visitor: {
+            page.tabs: gr.Tabs(selected="generate"),
+            page.generate.fields["words"]: str(asked.get("words") or "")[:2_000],
+        },
         "edit": lambda asked, visitor: _edit(studio, page, _take(asked), visitor),
         **{kind: lambda asked, visitor: studio.edit(_shaping(asked), owner=visitor.sees_only) for kind in KINDS},
     }

@@ -151,9 +151,17 @@ class LibraryRoutes:
     @in_sentences
     async def map(self, request: Request, visitor: Visitor) -> Response:
         """The map of styles: the last one drawn, and whether a newer one is on its way."""
-        drawn = await in_thread(self._map.look, visitor.sees_only)
-        shown = {"map": map_shown(drawn.map, drawn.tracks), "drawing": drawn.drawing, "error": drawn.error}
-        return JSONResponse(shown, headers=_NOT_KEPT)
+        return JSONResponse(await in_thread(self._drawn, visitor), headers=_NOT_KEPT)
+
+    def _drawn(self, visitor: Visitor) -> dict[str, Any]:
+        drawn = self._map.look(visitor.sees_only)
+        prompts = {
+            each.number: self._studio.inspirations.prompt_of(
+                [drawn.tracks[one] for one in each.tracks if one in drawn.tracks]
+            )
+            for each in (drawn.map.clusters if drawn.map else ())
+        }
+        return {"map": map_shown(drawn.map, drawn.tracks, prompts), "drawing": drawn.drawing, "error": drawn.error}
 
     @in_sentences
     async def duplicates(self, request: Request, visitor: Visitor) -> Response:

@@ -5,6 +5,7 @@ A path is told to the studio's owner alone. Knows nothing of requests.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,8 @@ def overview_shown(seen: Overview) -> dict[str, Any]:
     return {**asdict(seen), "key_names": list(KEY_NAMES)}
 
 
-def map_shown(drawn: Map | None, tracks: dict[int, Track]) -> dict[str, Any] | None:
-    """Points as columns, which are a third of the size of rows."""
+def map_shown(drawn: Map | None, tracks: dict[int, Track], prompts: Mapping[int, str]) -> dict[str, Any] | None:
+    """Points as columns, which are a third of the size of rows. prompts: each cluster in words, by its number."""
     if drawn is None:
         return None
     ids = list(drawn.places)
@@ -86,6 +87,7 @@ def map_shown(drawn: Map | None, tracks: dict[int, Track]) -> dict[str, Any] | N
             {
                 "number": each.number, "name": each.name, "because": list(each.because), "size": len(each.tracks),
                 "tracks": list(each.tracks[:200]), "tempo_bpm": each.tempo_bpm, "energy": each.energy,
+                "prompt": prompts.get(each.number, ""),
             }
             for each in drawn.clusters
         ],

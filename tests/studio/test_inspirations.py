@@ -143,6 +143,15 @@ def test_the_prompt_agent_hears_of_tracks_near_the_words(studio: Studio, techno:
     assert none == [] and nothing.nearest == () and nothing.style is None
 
 
+def test_a_style_of_the_library_is_put_into_words(studio: Studio, techno: Take, bossa: Take) -> None:
+    studio.library.catch_up()
+    tracks = [track for track in studio.library.tracks.stream() if track.take_id == techno.id]
+    words = studio.inspirations.prompt_of(tracks)
+    assert "Techno" in words
+    assert studio.inspirations.prompt_of([]) == ""
+    assert studio.plan(Brief(words=words)).genre.value == "techno"
+
+
 def test_musicgen_hears_the_references_in_its_prompts(tmp_path: Path) -> None:
     from tests.tiny_models import build_mono
 

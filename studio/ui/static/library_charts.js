@@ -89,7 +89,15 @@ export class Charts {
       const prompt = element("button", "st-act", "More like this style");
       prompt.title = "Its most typical tracks as references for Generate";
       prompt.onclick = () => this.library.tray.act({ action: "use", references: one.tracks.slice(0, 3).map((id) => ({ id: `track:${id}`, weight: 1 })) });
-      card.append(name, why, prompt);
+      const acts = element("div", "st-acts");
+      acts.append(prompt);
+      if (one.prompt) {
+        const words = element("button", "st-act", "Write it as a prompt");
+        words.title = one.prompt;
+        words.onclick = () => this.library.tray.act({ action: "words", words: one.prompt });
+        acts.append(words);
+      }
+      card.append(name, why, acts);
       return card;
     }));
   }
@@ -114,7 +122,7 @@ export class Charts {
     const bars = (rows, name) => {
       const top = rows.slice(0, 14).reverse();
       const colours = top.map(([one]) => (chosen(name) && chosen(name) !== one ? "#8886" : this.accent));
-      return [{ type: "bar", orientation: "h", y: top.map(([one]) => pretty(one)), x: top.map(([, count]) => count), customdata: top.map(([one]) => one),
+      return [{ type: "bar", orientation: "h", width: top.map(() => Math.min(0.75, 0.16 * top.length)), y: top.map(([one]) => pretty(one)), x: top.map(([, count]) => count), customdata: top.map(([one]) => one),
         marker: { color: colours }, hovertemplate: "%{y}: %{x}<extra></extra>" }];
     };
     const toggle = (name, value, label) => this.library.narrow(name, chosen(name) === String(value) ? "" : value, label);
