@@ -313,7 +313,7 @@ def lent_to(plan: SongPlan, inspiration: Inspiration) -> SongPlan:
     return plan.model_copy(
         update={
             "sections": sections, "groove": groove, "register_semitones": inspiration.register_semitones,
-            "shaped_by": shaped, "notes": [*plan.notes, *inspiration.sentences],
+            "shaped_by": shaped, "notes": [*plan.notes, *inspiration.sentences], "planned_by": "built-in rules",
         }
     )  # fmt: skip
 

@@ -195,7 +195,7 @@ def _described(number: int, inside: list[Track], everything: Sequence[Track], ta
     because += [sentence for _, _, sentence in differing[:3]]
     words = [differing[0][1]] if differing else []
     words += [_kinds(genres, inside)] if genres else [moods[0].replace("_", " ")] if moods else []
-    name = " ".join(words) or "Mixed"
+    name = (" " if genres else ", ").join(words) or "Mixed"
     tempos = [one.features.tempo_bpm for one in inside if one.features]
     taken[name] += 1
     if taken[name] > 1 and tempos:
@@ -228,7 +228,7 @@ def _more_often(inside: list[str], everything: list[str]) -> list[str]:
     scores = {}
     for name, count in here.items():
         share, usual = count / len(inside), there[name] / len(everything)
-        if share >= 0.08 and share >= 1.5 * usual:
+        if count >= 2 and share >= 0.08 and share >= 1.5 * usual:
             scores[name] = share * np.log2(1 + share / usual)
     return sorted(scores, key=lambda name: (-scores[name], name))
 

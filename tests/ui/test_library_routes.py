@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from agents.planner import plan_from_brief
 from agents.types import Brief
 from audio.io import encode
 from rag.tracks import Track
+from rag.vectordb import EdgeStore
 from studio.engines.base import Listener, Sampling
 from studio.engines.sketch.engine import SketchEngine
 from tests.ui.studios import Served, owner_of, served_studio
@@ -57,6 +60,18 @@ def here(tmp_path_factory: pytest.TempPathFactory, music: Path) -> Iterator[Serv
 def client(here: Served) -> Iterator[httpx.Client]:
     with here.browser() as client:
         yield client
+
+
+def _held_elsewhere(folder: Path, *, closing: EdgeStore) -> subprocess.Popen[str]:
+    """Another process that has this store open."""
+    closing.close()
+    script = (
+        "import sys, time, qdrant_edge as edge\n"
+        f"shard = edge.EdgeShard.load({str(folder / 'shard')!r})\nprint('held', flush=True)\ntime.sleep(120)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None and holder.stdout.readline().strip() == "held"
+    return holder
 
 
 def tracks(client: httpx.Client, **query: Any) -> list[dict[str, Any]]:
@@ -184,6 +199,23 @@ def test_nothing_is_fetched_without_the_right_or_from_elsewhere(client: httpx.Cl
 def test_charts_are_drawn_by_this_studios_own_script(client: httpx.Client) -> None:
     reply = client.get("/studio/library/plotly.js")
     assert reply.status_code == 200 and b"plotly" in reply.content[:400]
+
+
+def test_a_store_that_another_studio_holds_is_said_in_a_sentence(tmp_path: Path, sounds: dict[str, bytes]) -> None:
+    with served_studio(tmp_path / "data", library_workers=1) as served, served.browser() as client:
+        library = served.studio.library
+        elsewhere = EdgeStore(library.folder / "vectors", library.index.schema)
+        holder = _held_elsewhere(elsewhere.folder, closing=elsewhere)
+        try:
+            reply = client.post(
+                "/studio/library/upload", params={"name": "x.flac"}, content=sounds["ambient"], timeout=60
+            )
+            assert (
+                reply.status_code == 400 and "Another MusicGen Studio has this library open" in reply.json()["detail"]
+            )
+        finally:
+            holder.kill()
+            holder.wait(10)
 
 
 # ------------------------------------------------------------------------------------------------------ shared

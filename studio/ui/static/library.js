@@ -269,7 +269,8 @@ export class Library {
   }
 
   async status() {
-    try { this.now = await ask("status"); } catch { return; }
+    try { this.now = await ask("status"); }
+    catch (error) { if (!this.shown) $("st-lib-list").replaceChildren(element("div", "st-empty st-error", error.message)); return; }
     this.bring.show(this.now);
     if (this.now.tracks !== this.known) { this.known = this.now.tracks; this.refresh(); this.choices(); }
   }
