@@ -140,7 +140,10 @@ def _shape(schema: Schema) -> dict[str, Any]:
     many = models.MultiVectorConfig(comparator=models.MultiVectorComparator.MAX_SIM)
     return {
         name: models.VectorParams(
-            size=spec.dimensions, distance=models.Distance.COSINE, multivector_config=many if spec.many else None
+            size=spec.dimensions,
+            distance=models.Distance.COSINE,
+            multivector_config=many if spec.many else None,
+            datatype=models.Datatype.FLOAT16,
         )
         for name, spec in schema.vectors.items()
     }
