@@ -149,12 +149,16 @@ class Inspirations:
 
     def melody(self, name: str, *, owner: str | None) -> Clip:
         """The stretch of a reference that a melody model follows: its loudest MELODY_SECONDS. Raises ReferenceGone."""
+        return _loudest(self.sound(name, owner=owner), seconds=MELODY_SECONDS)
+
+    def sound(self, name: str, *, owner: str | None) -> Clip:
+        """The whole sound of a reference. Raises ReferenceGone."""
         from audio.io import AudioError, read_clip
 
         track, take = self._found(name, owner)
         path = Path(track.path) if track else self._store.audio_path(take.id) if take else Path()
         try:
-            return _loudest(read_clip(path), seconds=MELODY_SECONDS)
+            return read_clip(path)
         except (AudioError, OSError) as error:
             raise ReferenceGone(f"“{path.name}” cannot be read: {error}") from error
 

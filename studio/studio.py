@@ -22,7 +22,7 @@ from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
 from studio.history import Entry, History, HistoryError, Page
-from studio.inspirations import Inspirations
+from studio.inspirations import TRACK, Inspirations
 from studio.installing import Installation
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.ledger import Ledger
@@ -198,12 +198,17 @@ class Studio:
         changes: Mapping[str, Any] | None = None,
         owner: str | None = "",
     ) -> JobView:
-        """Queue an edit of a take or of a kept sound; the earlier version stays, as the new take's parent.
+        """Queue an edit of a take, of a kept sound or of a track of the library; the earlier version stays, as the new
+        take's parent.
 
-        words: what a sound that is no take is. engine: None for the take's own, else one that can. sampling: None for
+        words: what a sound that is no take is; a track has words of its own. engine: None for the take's own, else one that can. sampling: None for
         the take's own under a new seed; changes are laid over it. Raises as `Jobs.submit`, TakeMissing, NotYours, and
         EngineError for what lies outside the sound.
         """
+        if edit.source.startswith(TRACK):
+            words = words or self.inspirations.words_for(self.inspirations.reference(edit.source, owner=owner))
+            clip = self.inspirations.sound(edit.source, owner=owner)
+            edit = edit.model_copy(update={"source": self.pipeline.sounds.keep(clip)})
         take_id = take_id_of(edit.source)
         take = self.entry(take_id, owner=owner).take if take_id else None
         here = [option.name for option in self.pipeline.engines() if option.ready]

@@ -173,7 +173,8 @@ def _job(asked: dict[str, Any]) -> str:
 
 def _shaping(asked: dict[str, Any]) -> Edit:
     """The edit that a button on the deck asks for. Raises EngineError when its values make no sense."""
-    source = f"take:{_take(asked)}"
+    track = str(asked.get("track") or "")
+    source = f"track:{track}" if track else f"take:{_take(asked)}"
     try:
         match asked["action"]:
             case "repaint":

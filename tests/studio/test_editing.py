@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from agents.extending import extended
-from agents.types import Decided, PlanError
+from agents.types import BriefError, Decided, PlanError
 from audio.clip import Clip
-from audio.io import read_clip
+from audio.io import read_clip, write_clip
 from studio.engines.base import Continue, Edit, EngineError, Repaint, Sampling, Vary
 from studio.jobs import GenerateRequest, JobView
 from studio.models import Catalogue
@@ -116,6 +116,22 @@ def test_an_uploaded_sound_is_edited_under_words(studio: Studio) -> None:
     assert (take.sample_rate_hz, take.channels, take.parent) == (44_100, 2, None)
     longer = _done(studio, studio.edit(Continue(source=name, seconds=1.0), words="a drone"))
     assert studio.store.read(longer.take_id or "").seconds == pytest.approx(3.0)
+
+
+def test_a_track_of_the_library_is_gone_on_from(studio: Studio) -> None:
+    from rag.tracks import Track
+
+    rng = np.random.default_rng(0)
+    path = studio.settings.data_dir / "mine.flac"
+    write_clip(path, Clip(rng.normal(0, 0.1, (2, 3 * 44_100)).astype(np.float32), 44_100))
+    track = studio.library.importer().add_known(Track(path=str(path)))
+    done = _done(studio, studio.edit(Continue(source=f"track:{track.id}", seconds=1.0), words="noise of the sea"))
+    take = studio.store.read(done.take_id or "")
+    assert take.seconds == pytest.approx(4.0) and take.plan.brief.words == "noise of the sea"
+    with pytest.raises(BriefError):
+        studio.edit(Continue(source="track:999", seconds=1.0), words="nothing")
+    with pytest.raises(BriefError):
+        studio.edit(Continue(source=f"track:{track.id}", seconds=1.0), words="hers", owner="ben")
 
 
 @pytest.mark.parametrize(

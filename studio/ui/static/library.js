@@ -30,6 +30,7 @@ export const send = (path, body) => ask(path, { method: "POST", headers: { "Cont
 export class Library {
   constructor(deck, act) {
     this.deck = deck;
+    this.act = act;
     this.words = "";
     this.like = new Map(); // id → label
     this.clip = null; // {clip, name, url}
@@ -155,7 +156,10 @@ export class Library {
     use.onclick = () => this.tray.toggle(track);
     const desk = element("button", "st-act", "Stems");
     Object.assign(desk.dataset, { act: "stems", source: track.take ? `take:${track.take}` : `track:${track.id}` });
-    acts.append(like, desk, use);
+    const go = element("button", "st-act", "Go on");
+    go.title = "Go on from its end for 15 seconds, with a MusicGen model";
+    go.onclick = () => this.act({ action: "continue", track: String(track.id), seconds: 15 });
+    acts.append(like, desk, go, use);
     row.append(play, name, acts, facts);
     if (track.why?.length) {
       const why = element("ul", "st-why");
