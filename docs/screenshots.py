@@ -146,6 +146,51 @@ def pictures_of_the_library(playwright: Any) -> None:
         browser.close()
 
 
+def pictures_of_the_desk(playwright: Any) -> None:
+    """A sketch on the desk: its strips with a mix and an effect, its notes, and a master with its meters."""
+    from tests.browser.conftest import QUIET, _chromium, open_page
+    from tests.running import running_studio
+
+    mix = """async () => {
+      const { mixer } = studio, set = [[-3, 0, 0], [-6, 0.35, 0.3], [-1.5, 0, 0], [-4, -0.45, 0.45], [-7, 0.5, 0.6], [-5, -0.3, 0.4], [-8, 0.6, 0.5]];
+      mixer.mix.strips.forEach((strip, n) => { const [gain_db, pan, send] = set[n % set.length]; Object.assign(strip, { gain_db, pan, send }); });
+      mixer.mix.room = { kind: "hall", gain_db: -4 };
+      await mixer.save();
+      await mixer.reopen();
+    }"""
+    with tempfile.TemporaryDirectory() as folder, running_studio(Path(folder)) as studio:
+        browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
+        page = browser.new_page(viewport={"width": 1280, "height": 1080}, color_scheme="dark")
+        open_page(page, studio.url)
+        make_take(page, "house, 124 bpm, bright piano and strings", "32")
+        page.evaluate("() => studio.deck.pause()")
+        page.locator("#st-recent .st-card [data-act=stems]").first.click()
+        page.wait_for_function("() => document.getElementById('mx')?.dataset.ready === 'true'", timeout=60_000)
+        page.evaluate(mix)
+        page.wait_for_function("() => document.getElementById('mx')?.dataset.ready === 'true'", timeout=60_000)
+        page.locator("#mx-tab-effects").click()
+        for effect in ("compressor", "delay", "saturation"):
+            page.get_by_label("Add an effect").select_option(effect)
+            page.get_by_role("group", name=effect.capitalize()).first.wait_for()
+        page.wait_for_timeout(1_500)
+        page.evaluate(
+            "() => { studio.mixer.ruler.mark(studio.mixer.ruler.bars.slice(8, 13).filter((_, n) => n % 4 === 0)); studio.mixer.sound.seek(studio.mixer.ruler.bars[9]); }"
+        )
+        page.locator("#mx-play").click()
+        page.wait_for_timeout(1_200)
+        page.screenshot(path=DOCS / "stems.png")
+        page.evaluate("() => { studio.mixer.sound.pause(); studio.mixer.ruler.clear(); }")
+        page.locator("#mx-tab-master").click()
+        page.get_by_role("button", name="Master", exact=True).click()
+        page.locator(".mx-report").wait_for(timeout=120_000)
+        page.locator("#mx-play").click()
+        page.wait_for_timeout(1_500)
+        page.evaluate("() => document.querySelector('.mx-bench').scrollIntoView({ block: 'start' })")
+        page.wait_for_timeout(400)
+        page.screenshot(path=DOCS / "master.png")
+        browser.close()
+
+
 def tag(path: Path, *, title: str, genre: str, year: int) -> None:
     """Write what a bought file would say of itself."""
     import mutagen
@@ -165,6 +210,7 @@ def main() -> None:
         picture_of_shaping(playwright)
         pictures_of_the_library(playwright)
         picture_of_refining(playwright)
+        pictures_of_the_desk(playwright)
     with (
         tempfile.TemporaryDirectory() as folder,
         running_studio(Path(folder)) as studio,

@@ -21,6 +21,7 @@ from audio.clip import Clip
 from studio.desk_errors import DeskError, NothingThere
 from studio.desk_items import DeskItems, Item, Parts, put_sound, recalled
 from studio.desk_jobs import DeskJobs, WorkView
+from studio.desk_options import DESK_ENGINE
 from studio.desk_plans import plan_of_sound, titled
 from studio.downloads import Downloads
 from studio.engines.base import Rendering, Sampling
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 UPLOADS_PER_GUEST = 12
 _MOST_WET = 48  # parts with effects laid on, kept an item
-DESK_ENGINE = "desk"
 
 
 @dataclass(frozen=True, slots=True)

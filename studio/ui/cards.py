@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from agents.types import Decided, SongPlan
+from studio.desk_options import DESK_ENGINE
 from studio.exports import EXPORT_FORMATS
 from studio.studio import Studio
 from studio.takes import Take
@@ -124,7 +125,7 @@ def _take_card(
         acts = _act("Restore", "restore", identity)
     else:
         acts = (
-            _act("Make again", "again", identity)
+            ("" if take.engine.name == DESK_ENGINE else _act("Make again", "again", identity))
             + _act("Edit plan", "edit", identity)
             + _act("Refine", "refine", identity)
             + _act("Stems", "stems", identity)

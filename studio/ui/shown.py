@@ -47,10 +47,16 @@ def take_shown(take: Take, peaks: list[int], family: Sequence[Take] = ()) -> dic
     }
 
 
+_HOW = {
+    "continue": "longer", "repaint": "repainted", "vary": "varied", "mix": "mixed", "master": "mastered", "tempo": "bent",
+}  # fmt: skip
+
+
 def version_name(take: Take, number: int) -> str:
     """What a version is called in the strip: its number and how it came to be."""
     edit = take.request.get("edit") or {}
-    how = {"continue": "longer", "repaint": "repainted", "vary": "varied"}.get(str(edit.get("kind")), "")
+    desk = take.request.get("desk") or {}
+    how = _HOW.get(str(edit.get("kind") or desk.get("kind")), "")
     return f"{number} {how or ('again' if take.parent else 'first')}"
 
 

@@ -1,7 +1,7 @@
 // The desk: a strip for each part of a sound, played together and mixed at once. What it holds is the mix document of
 // studio/mix.py; every change goes to the server as a step that can be undone. Sound is mixer_sound.js's business.
 import { ask } from "./mixer_ask.js";
-import { button, drawPeaks, element, fader, knob, panned, percent, select } from "./mixer_controls.js";
+import { button, decibels, drawPeaks, element, fader, knob, panned, percent, select } from "./mixer_controls.js";
 import { MixerSound } from "./mixer_sound.js";
 import { Panels } from "./mixer_panels.js";
 import { Ruler } from "./mixer_ruler.js";
@@ -164,7 +164,7 @@ export class Mixer {
     const level = fader({ label: "Sum, level", value: this.mix.gain_db, moved: (gain_db) => change({ gain_db }), settled });
     const room = select({ label: "Room that the sends feed", value: this.mix.room.kind, choices: this.sheet.rooms.map((kind) => [kind, `${kind[0].toUpperCase()}${kind.slice(1)}`]),
       chosen: (kind) => { change({ room: { ...this.mix.room, kind } }); settled(); } });
-    const back = knob({ label: "Room, level", value: this.mix.room.gain_db, min: -60, max: 12, step: 0.5, read: (db) => `${Math.round(db)} dB`, moved: (gain_db) => change({ room: { ...this.mix.room, gain_db } }), settled });
+    const back = knob({ label: "Room, level", value: this.mix.room.gain_db, min: -60, max: 12, step: 0.5, read: (db) => (db <= -60 ? "off" : `${decibels(db)} dB`), moved: (gain_db) => change({ room: { ...this.mix.room, gain_db } }), settled });
     const effects = button("FX", () => this.panels.effectsOf(null), { className: "mx-toggle mx-fx", label: "Effects of the sum", title: "Effects on the sum, heard in renderings" });
     const canvas = element("canvas", { className: "mx-wave mx-spectrum", "aria-hidden": "true" });
     row.append(element("div", { className: "mx-name" }, element("b", { text: "Sum" })), element("div", { className: "mx-toggles" }, effects),

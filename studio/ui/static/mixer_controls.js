@@ -67,7 +67,8 @@ export function knob({ label, value, min, max, step = 0.01, back = 0, read, move
     const share = (Number(input.value) - min) / (max - min), from = centred ? 0.5 : 0;
     const [a, b] = [Math.min(share, from), Math.max(share, from)];
     turn.style.visibility = b - a > 0.004 ? "visible" : "hidden";
-    turn.style.strokeDasharray = `0 ${a * 100} ${(b - a) * 100} 200`;
+    turn.style.strokeDasharray = `${(b - a) * 100} 300`;
+    turn.style.strokeDashoffset = String(-a * 100);
     line.style.transform = `rotate(${(share - 0.5) * 270}deg)`;
     told.textContent = read(Number(input.value));
     input.setAttribute("aria-valuetext", told.textContent);

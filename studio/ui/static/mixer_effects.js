@@ -2,7 +2,7 @@
 import { button, decibels, element, knob, percent, select } from "./mixer_controls.js";
 import { ask } from "./mixer_ask.js";
 
-const SUM = "";
+const SUM = "", MOST_KNOBS = 24;
 const BEATS = [["", "free"], ["0.25", "1/16"], ["0.5", "1/8"], ["0.75", "1/8 dotted"], ["1", "1/4"], ["1.5", "1/4 dotted"], ["2", "1/2"], ["4", "1/1"]];
 const SHAPES = ["peak", "low shelf", "high shelf", "low cut", "high cut"];
 const words = (name) => name.replace(/_(hz|db|ms|seconds)$/, "").replaceAll("_", " ");
@@ -41,7 +41,7 @@ export class EffectsPanel {
     const choices = [...strips.map(({ name, label }) => [name, label]), [SUM, "Sum"]];
     const head = element("div", { className: "mx-bar" },
       select({ label: "Effects of", value: this.name, choices, chosen: (name) => { this.name = name; this.show(box); } }),
-      this.presets(box), this.adding(box), element("span", { className: "st-spring" }), ...this.comparing());
+      this.presets(box), this.adding(box), this.plugging(box), element("span", { className: "st-spring" }), ...this.comparing());
     const cards = this.chain.effects.map((effect, at) => this.card(effect, at, box));
     if (!cards.length) cards.push(element("p", { className: "st-note", text: "No effects here. Add one, or begin with a preset." }));
     box.replaceChildren(head, element("div", { className: "mx-rack" }, ...cards));
@@ -56,6 +56,23 @@ export class EffectsPanel {
     const kinds = Object.keys(this.known.kinds);
     return select({ label: "Add an effect", value: "", choices: [["", "Add an effect …"], ...kinds.map((kind) => [kind, title(kind)])],
       chosen: (kind) => { if (kind) this.set({ effects: [...this.chain.effects, this.fresh(kind)] }, box); } });
+  }
+  // A VST3 of this machine: only its own user is offered it. It is tried in a process of its own first.
+  plugging(box) {
+    if (!this.mixer.sheet.plugins) return null;
+    const path = element("input", { type: "text", className: "mx-number mx-path", placeholder: "/path/to/effect.vst3", label: "A VST3 effect of this machine" });
+    const add = async () => {
+      if (!path.value.trim()) return;
+      this.mixer.say("Trying the plug-in …");
+      try {
+        const facts = await ask("plugins", { method: "POST", body: { path: path.value.trim() } });
+        this.mixer.say("");
+        await this.set({ effects: [...this.chain.effects, { kind: "plugin", on: true, path: facts.path, name: facts.name, values: Object.fromEntries(Object.entries(facts.values).slice(0, MOST_KNOBS)) }] }, box);
+      } catch (error) { this.mixer.say(error.message, true); }
+    };
+    path.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); add(); } });
+    const fold = element("details", { className: "mx-plug" }, element("summary", { className: "st-act", text: "VST3 …" }), element("span", { className: "mx-bar" }, path, button("Add", add)));
+    return fold;
   }
   fresh(kind) {
     const values = Object.fromEntries(Object.entries(this.known.kinds[kind]).map(([name, { default: value }]) => [name, value]));
@@ -110,9 +127,15 @@ export class EffectsPanel {
     return card;
   }
   knobs(effect, at) {
+    if (effect.kind === "plugin") return this.pluginKnobs(effect, at);
     const row = element("div", { className: "mx-knobs" });
     for (const [name, told] of Object.entries(this.known.kinds[effect.kind] ?? {})) row.append(this.control(effect, at, name, told));
     return row;
+  }
+  pluginKnobs(effect, at) {
+    const told = { least: 0, most: 1, default: 0.5 };
+    return element("div", { className: "mx-knobs" }, ...Object.entries(effect.values).map(([name, value]) => this.knobFor({ label: `${effect.name}, ${words(name)}`, name: "share", told: { ...told, default: value }, value,
+      moved: (next) => { effect.values[name] = next; }, settled: () => this.change(at, { values: { ...effect.values } }) })));
   }
   control(effect, at, name, told) {
     const label = `${title(effect.kind)}, ${words(name)}`;
