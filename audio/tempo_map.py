@@ -13,6 +13,8 @@ import numpy as np
 
 from audio.beats import Beats
 
+_AT_THE_START_SECONDS = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class TempoMap:
@@ -44,9 +46,13 @@ class TempoMap:
         before = beats[tracked.first_downbeat] / tracked.beat_seconds
         room = bar * int(np.ceil(before / bar - 0.02)) if before > 0.02 else 0
         numbers = np.arange(len(beats)) - tracked.first_downbeat + room
-        sound_quarter = max(0.0, float(numbers[0] - beats[0] / tracked.beat_seconds))
+        clear = int(np.argmax(beats > _AT_THE_START_SECONDS))  # a beat at the very start may be rounded to it
+        sound_quarter = max(0.0, float(numbers[clear] - beats[clear] / tracked.beat_seconds))
         start = (sound_quarter, 0.0)
-        anchors = [start, *((float(n), float(t)) for n, t in zip(numbers, beats, strict=True) if t > 0.05)]
+        anchors = [
+            start,
+            *((float(n), float(t)) for n, t in zip(numbers, beats, strict=True) if t > _AT_THE_START_SECONDS),
+        ]
         kept = _corners(anchors, tolerance=tolerance_seconds)
         points = [
             (quarter, 60.0 * (after - quarter) / (end - when)) for (quarter, when), (after, end) in pairwise(kept)

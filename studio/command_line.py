@@ -21,6 +21,7 @@ ROOMS = (
     ("studio.cli_agents", "add_agent_commands", "agent_command"),
     ("studio.cli_library", "add_library_command", "library_command"),
     ("studio.cli_archive", "add_archive_commands", "archive_command"),
+    ("studio.cli_notes", "add_notes_commands", "notes_command"),
     ("studio.installing", "add_install_command", "install_command"),
 )
 _PAGE = "python app.py opens the page; with a command it works without one."
