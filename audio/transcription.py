@@ -30,7 +30,7 @@ _LOWEST_PITCH = 21
 _ONSET, _FRAME, _AMPLITUDE = 0.7, 0.3, 0.45
 _SHORTEST_SECONDS = 0.1
 _GAP_FRAMES = 11  # how long a note may fall under the threshold before it has ended
-_LATE_SECONDS = 0.0
+_LATE_SECONDS = 0.002
 
 
 class CannotTranscribe(Exception):
@@ -121,8 +121,10 @@ def notes_of(heard: Posteriors, *, lowest_pitch: int = 21, highest_pitch: int = 
         if _is_note(left, heard, frame, end, pitch):
             found.append(_note(heard, frame, end, pitch))
             _take_away(left, frame, end, pitch)
-    while left.size and float(left.max()) > _FRAME:
-        middle, pitch = divmod(int(np.argmax(left)), left.shape[1])
+    for index in np.argsort(-left, axis=None, kind="stable")[: int((left > _FRAME).sum())].tolist():
+        middle, pitch = divmod(index, left.shape[1])
+        if left[middle, pitch] <= _FRAME:  # taken by a stronger one meanwhile
+            continue
         end = _end_of(left[:, pitch], middle)
         start = middle - (_end_of(left[middle::-1, pitch], 0) - 1)
         if _is_note(left, heard, start, end, pitch):
