@@ -176,7 +176,9 @@ its pitch is right and its onset within 50 ms. Made by `.venv/bin/python benchma
 |---|---|---|---|
 {instruments}
 
-Slow attacks have no onset to hear: pads, choirs and slow strings are not melodies here, and are heard far worse.
+Whistles, glockenspiels and crystals sound an octave or more from where they are written, and have few partials: the network hears
+another pitch or none. Slow attacks have no onset to hear: pads, choirs and slow strings are not melodies here, and are heard far
+worse.
 
 ## Drums by kind
 

@@ -66,7 +66,8 @@ def notes_of_take(item: Item, parts: Parts, midi: Path) -> dict[str, tuple[Note,
 def heard_notes(
     parts: Parts, names: Sequence[str], *, progress: Callable[[float, str], None], beats: Beats | None, grid: int
 ) -> dict[str, tuple[Note, ...]]:
-    """The notes heard in these parts, one after another. grid: steps a beat they are moved to, 0 to leave them.
+    """The notes heard in these parts, one after another, drums by their strokes. grid: steps a beat they are moved to, 0 to
+    leave them.
 
     Raises CannotTranscribe.
     """
