@@ -78,7 +78,7 @@ def queries(tracks: int, count: int) -> np.ndarray:
     noise = np.random.default_rng(99)
     rows = []
     for _ in range(count):
-        start = int(noise.integers(0, tracks // _BLOCK)) * _BLOCK
+        start = int(noise.integers(0, max(1, tracks // _BLOCK))) * _BLOCK
         row = block(start, _BLOCK)[0]["sound"][int(noise.integers(0, _BLOCK))] if len(rows) % 20 == 0 else rows[-1]
         row = row + noise.normal(size=512).astype(np.float32) * 0.02
         rows.append(row / np.linalg.norm(row))
@@ -109,11 +109,13 @@ def timed(ask, rows: np.ndarray) -> dict[str, float]:
     for row in rows[:5]:
         ask(row)
     spent = []
+    used = time.process_time()
     for row in rows:
         began = time.perf_counter()
         ask(row)
         spent.append((time.perf_counter() - began) * 1e3)
-    return {"p50": float(np.percentile(spent, 50)), "p99": float(np.percentile(spent, 99))}
+    used = (time.process_time() - used) / len(rows) * 1e3
+    return {"p50": float(np.percentile(spent, 50)), "p99": float(np.percentile(spent, 99)), "processor": used}
 
 
 def fill(kind: str, folder: Path, tracks: int) -> dict:
@@ -223,10 +225,10 @@ def in_a_process(*arguments: str) -> dict:
 
 def table(rows: list[tuple[str, int, dict]]) -> list[str]:
     def spread(values: dict | None) -> str:
-        return f"{values['p50']:.1f} / {values['p99']:.1f}" if values else "–"
+        return f"{values['p50']:.1f} / {values['p99']:.1f} ({values['processor']:.1f})" if values else "–"
 
     lines = [
-        "| store | tracks | in, a second | opens in | plain, ms p50 / p99 | filtered, ms p50 / p99 | one window, ms p50 / p99 | memory | recall@10 | 4 readers + writer |",
+        "| store | tracks | in, a second | opens in | plain, ms p50 / p99 (processor) | filtered, ms p50 / p99 | one window, ms p50 / p99 | memory | recall@10 | 4 readers + writer |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, tracks, made in rows:
@@ -293,6 +295,10 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
         rows.append(("numpy", given.tracks, in_a_process("--part", "numpy", "-", "-", str(given.tracks), *passed)))
     lines = table(rows)
+    lines.append("")
+    lines.append(
+        f"Other work on the machine meanwhile: a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors."
+    )
     print("\n".join(lines))
     if given.write:
         from benchmarks.library_tables import put

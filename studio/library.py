@@ -15,7 +15,7 @@ from rag.embeddings import Embedder, SignalEmbedder, WordEmbedder
 from rag.importing import Importer, Report
 from rag.index import Index
 from rag.labels import Kind, Labels, Vocabulary
-from rag.tracks import Tracks
+from rag.tracks import Track, Tracks
 from rag.vectordb import EdgeStore, Schema, VectorStore
 from studio.clap_models import ClapModels
 from studio.downloads import Downloads
@@ -46,6 +46,7 @@ class Library:
         self._lock = threading.RLock()
         self._indexes: dict[str, Index] = {}
         self._embedders: dict[str, Embedder] = {}
+        self._behind = True
         self.takes = (
             TakesInLibrary(
                 history, store, lambda: self.tracks, lambda track: self.importer().add_known(track, later=True)
@@ -100,10 +101,19 @@ class Library:
 
     @property
     def index(self) -> Index:
-        """Tracks and vectors of the embedder in use, in step with each other.
+        """Tracks and vectors of the embedder in use, in step with each other, new takes included.
 
         Raises VectorStoreError when the store cannot be opened, ModelError as `sound`.
         """
+        with self._lock:
+            index = self._opened()
+            if self._behind:
+                self._behind = False
+                self._importer(index).finish()
+            return index
+
+    def _opened(self) -> Index:
+        """The index as it is, perhaps behind by some takes: bringing it in step needs the model that reads words."""
         with self._lock:
             sound = self.sound
             if sound.identity not in self._indexes:
@@ -119,9 +129,16 @@ class Library:
 
     def importer(self) -> Importer:
         """Brings files in, by the embedder in use; the studio's own folders are left out."""
-        return Importer(
-            self.index, self.labels, workers=self.settings.library_workers, leave_out=(self.settings.data_dir,)
-        )
+        return self._importer(self._opened())
+
+    def _importer(self, index: Index) -> Importer:
+        return Importer(index, self.labels, workers=self.settings.library_workers, leave_out=(self.settings.data_dir,))
+
+    def _add_take(self, track: Track) -> Track:
+        return self.importer().add_known(track, later=True)
+
+    def _fall_behind(self) -> None:
+        self._behind = True
 
     # ------------------------------------------------------------------------------------------------- work
 

@@ -39,9 +39,21 @@ def track_of(take: Take, path: str) -> Track:
 
 
 class TakesInLibrary:
-    """Keeps the library in step with the history, in the background when asked to."""
+    """Keeps the library in step with the history, in the background when asked to.
 
-    def __init__(self, history: History, store: TakeStore, tracks: Callable[[], Tracks], add: AddTrack) -> None:
+    changed: called when anything was added, went or came back, so that the index is brought in step at its next use.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        store: TakeStore,
+        tracks: Callable[[], Tracks],
+        add: AddTrack,
+        *,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._changed = changed
         self._history, self._store, self._tracks, self._add = history, store, tracks, add
         self._working = threading.Lock()
         self._closing = threading.Event()
@@ -76,6 +88,8 @@ class TakesInLibrary:
             back = [track_id for take_id, (track_id, state) in known.items() if take_id in kept and state == "gone"]
             for track_id in back:
                 tracks.update(track_id, state="present")
+            if added or gone or back:
+                self._changed()
             return added, len(gone)
 
     def close(self) -> None:

@@ -99,6 +99,7 @@ def test_takes_are_noticed_in_the_background(
     while library.tracks.by_take(take.id) is None and time.monotonic() < patience:
         time.sleep(0.1)
     assert library.tracks.by_take(take.id) is not None
+    assert library.index.store.count() == 1  # in step as soon as somebody looks
 
 
 def test_an_import_is_a_job_that_reports(library: Library, tmp_path: Path) -> None:
