@@ -12,6 +12,7 @@ here was.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 import warnings
@@ -24,6 +25,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 PAGE = ROOT / "docs" / "stems.md"
+KEPT = ROOT / "out" / "stems"
 PARTS = ("drums", "bass", "other")
 FIRST_SEED = 3  # seeds below were seen by the fit
 
@@ -89,6 +91,26 @@ def sdrs(
     return {part: (float(bss[place]), float(plain[part])) for place, part in enumerate(present)}
 
 
+def measure(sketch, seconds: float) -> dict:
+    """One sketch separated both ways: SDRs by part, and the processor seconds spent."""
+    from audio.signal_stems import SOURCES, separate_block
+
+    truth = truth_of(sketch.stems(), 10.0, seconds)
+    mix = sum(truth.values())
+    energy = {part: float((truth[part] ** 2).mean()) for part in PARTS}
+    present = [part for part in PARTS if energy[part] > 1e-4 * sum(energy.values())]
+    moments = [time.process_time()]
+    ours = dict(zip(SOURCES, separate_block(mix), strict=True))
+    moments.append(time.process_time())
+    plain = obvious(mix, 44_100)
+    moments.append(time.process_time())
+    told = {"spent": [moments[1] - moments[0], moments[2] - moments[1]], "sdr_db": {}}
+    if len(present) > 1:  # a lone part is not separated from anything
+        both = sdrs(truth, ours, present), sdrs(truth, plain, present)
+        told["sdr_db"] = {part: [both[0][part], both[1][part]] for part in present}
+    return told
+
+
 def page(heard: list[Heard], seconds: float, count: int, speeds: tuple[float, float], unseen: set[str]) -> str:
     def median(part: str, way: str, kind: int, genres: set[str] | None = None) -> str:
         some = [getattr(h, way)[kind] for h in heard if h.part == part and (genres is None or h.genre in genres)]
@@ -144,30 +166,32 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--genres", type=int, default=57)
+    parser.add_argument("--most", type=int, default=0, help="sketches to measure now; what is measured is kept")
     parser.add_argument("--write", action="store_true", help="write docs/stems.md")
     options = parser.parse_args()
-    from audio.signal_stems import SOURCES, separate_block
+    from audio.signal_stems import MODEL
     from benchmarks.corpus import sketches
     from benchmarks.fit_stems import seen_genres
 
     unseen = {sketch.genre for sketch in sketches(per_genre=1, first_seed=FIRST_SEED)} - seen_genres()
     heard, spent, made = [], [0.0, 0.0], 0
-    for sketch in sketches(per_genre=1, first_seed=FIRST_SEED, genres=options.genres):
-        truth = truth_of(sketch.stems(), 10.0, options.seconds)
-        mix = sum(truth.values())
-        energy = {part: float((truth[part] ** 2).mean()) for part in PARTS}
-        present = [part for part in PARTS if energy[part] > 1e-4 * sum(energy.values())]
-        began = time.process_time()
-        ours = dict(zip(SOURCES, separate_block(mix), strict=True))
-        spent[0] += time.process_time() - began
-        began = time.process_time()
-        plain = obvious(mix, 44_100)
-        spent[1] += time.process_time() - began
+    chosen = sketches(per_genre=1, first_seed=FIRST_SEED, genres=options.genres)
+    fresh = 0
+    for sketch in chosen:
+        kept = KEPT / f"{MODEL}-{options.seconds:g}-{sketch.folder.parent.parent.name}-{sketch.genre}.json"
+        if not kept.exists():
+            if options.most and fresh >= options.most:
+                continue
+            fresh += 1
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(measure(sketch, options.seconds)), encoding="utf-8")
+        told = json.loads(kept.read_text(encoding="utf-8"))
+        spent = [spent[0] + told["spent"][0], spent[1] + told["spent"][1]]
         made += 1
-        if len(present) < 2:
-            continue  # a lone part is not separated from anything
-        both = sdrs(truth, ours, present), sdrs(truth, plain, present)
-        heard += [Heard(sketch.genre, part, both[0][part], both[1][part]) for part in present]
+        heard += [Heard(sketch.genre, part, *(tuple(way) for way in ways)) for part, ways in told["sdr_db"].items()]
+    if made < len(chosen) and not options.write:
+        print(f"{made} of {len(chosen)} sketches so far; run it again for the rest.")
+        return
     speeds = (made * options.seconds / spent[0], made * options.seconds / spent[1])
     text = page(heard, options.seconds, made, speeds, unseen)
     print(text)
