@@ -7,7 +7,7 @@ no shorter length would do. Knows nothing of files; `audio.loop_points` writes l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -54,13 +54,12 @@ def find_loops(clip: Clip, beats: Beats, *, bars: tuple[int, ...] = BARS, most: 
     usable = [length for length in sorted(set(bars)) if 0 < length <= count]
     repeats = {length: _repeats(likeness, length) for length in usable}
     found = [
-        _loop_at(clip, edges, likeness, repeats, first, length)
-        for length in usable
-        for first in range(count - length + 1)
+        _loop_at(edges, likeness, repeats, first, length) for length in usable for first in range(count - length + 1)
     ]
     if not found:
         raise NoLoop(f"The clip has {count} whole bars; ask for loops of so many at most.")
-    return tuple(_apart(sorted(found, key=lambda loop: (-loop.score, loop.start_frame)), edges, most=most))
+    best = _apart(sorted(found, key=lambda loop: (-loop.score, loop.start_frame)), most=most)
+    return tuple(_with_quiet_seam(clip, loop) for loop in best)
 
 
 def looped(clip: Clip, loop: Loop) -> Clip:
@@ -102,8 +101,8 @@ def _likeness(clip: Clip, edges: np.ndarray, beats_a_bar: int) -> np.ndarray:
     bars = len(edges) - 1
     levels, tones = levels.reshape(bars, -1), tones.reshape(bars, -1)
     tones = np.log1p(tones / (tones.mean() + 1e-9))
-    level_off = np.sqrt(((levels[:, None] - levels[None]) ** 2).mean(axis=2))
-    tone_off = np.sqrt(((tones[:, None] - tones[None]) ** 2).mean(axis=2))
+    level_off = np.stack([np.sqrt(((levels - row) ** 2).mean(axis=1)) for row in levels])
+    tone_off = np.stack([np.sqrt(((tones - row) ** 2).mean(axis=1)) for row in tones])
     return np.exp(-level_off / 6.0) * 0.5 + np.exp(-tone_off / 0.35) * 0.5
 
 
@@ -120,9 +119,7 @@ def _repeats(likeness: np.ndarray, length: int) -> float:
     return float(np.mean(pairs)) if len(pairs) else 0.0
 
 
-def _loop_at(
-    clip: Clip, edges: np.ndarray, likeness: np.ndarray, repeats: dict[int, float], first: int, length: int
-) -> Loop:
+def _loop_at(edges: np.ndarray, likeness: np.ndarray, repeats: dict[int, float], first: int, length: int) -> Loop:
     """One region and its score: how its seam joins, how the clip repeats at its length, and what the length costs."""
     after = first + length
     bars = len(likeness)
@@ -137,8 +134,13 @@ def _loop_at(
     score = 0.55 * joins + 0.4 * repeats[length] + 0.05 * gain - _LENGTH_PRICE * float(np.log2(length))
     if repeats[length] == 0.0:  # longer than half the clip: nothing is there to compare with
         score = 0.55 * joins + 0.4 * max(repeats.values()) * 0.8 - _LENGTH_PRICE * float(np.log2(length))
-    start, end = _quiet_seam(clip, int(edges[first]), int(edges[after]))
-    return Loop(start, end, length, float(np.clip(score, 0.0, 1.0)), _why(length, joins, repeats[length], shorter))
+    return Loop(
+        int(edges[first]),
+        int(edges[after]),
+        length,
+        float(np.clip(score, 0.0, 1.0)),
+        _why(length, joins, repeats[length], shorter),
+    )
 
 
 def _why(length: int, joins: float, repeats: float, shorter: float) -> str:
@@ -153,21 +155,22 @@ def _why(length: int, joins: float, repeats: float, shorter: float) -> str:
     return f"{bars}, {seam}{round_}"
 
 
-def _quiet_seam(clip: Clip, start: int, end: int) -> tuple[int, int]:
+def _with_quiet_seam(clip: Clip, loop: Loop) -> Loop:
     """Both ends moved together by a few milliseconds, to where the sound is nearest to zero and going the same way."""
+    start, end = loop.start_frame, loop.end_frame
     reach = min(round(_SEAM_SECONDS * clip.sample_rate_hz), start, clip.frames - end - 1)
     if reach < 1:
-        return start, end
+        return loop
     mono_start = clip.samples[:, start - reach : start + reach + 1].mean(axis=0)
     mono_end = clip.samples[:, end - reach : end + reach + 1].mean(axis=0)
     slope = np.abs(np.diff(mono_start, append=mono_start[-1]) - np.diff(mono_end, append=mono_end[-1]))
     cost = np.abs(mono_start) + np.abs(mono_end) + np.abs(mono_start - mono_end) + 4 * slope
-    cost = cost + 1e-3 * float(np.abs(clip.samples).max()) * np.abs(np.arange(-reach, reach + 1)) / reach
+    cost = cost + 1e-3 * np.abs(np.arange(-reach, reach + 1)) / reach
     shift = int(np.argmin(cost)) - reach
-    return start + shift, end + shift
+    return replace(loop, start_frame=start + shift, end_frame=end + shift)
 
 
-def _apart(ranked: list[Loop], edges: np.ndarray, *, most: int) -> list[Loop]:
+def _apart(ranked: list[Loop], *, most: int) -> list[Loop]:
     """The best of each neighbourhood: a loop that is another of its length moved by less than half of it is left out."""
     kept: list[Loop] = []
     for loop in ranked:

@@ -15,7 +15,9 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -141,15 +143,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--genres", type=int, help="loops of only the first few")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the sound of the speed table is (10)")
+    parser.add_argument("--workers", type=int, default=2, help="operations measured side by side (2)")
     parser.add_argument("--one", choices=OPERATIONS, help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help="write docs/notes.md")
     asked = parser.parse_args()
     if asked.one:
         print(json.dumps(one(asked.one, minutes=asked.minutes)))
         return
-    paces = {operation: measured(operation, minutes=asked.minutes) for operation in OPERATIONS}
     kept = sketches(per_genre=1, first_seed=2, genres=asked.genres)
-    loops = [found for sketch in kept for bars in _LENGTHS if (found := constructed(sketch, bars)) is not None]
+    asks = [(sketch, _LENGTHS[number % len(_LENGTHS)]) for number, sketch in enumerate(kept)]
+    # Side by side: processor time and each process's own memory are counted, so none disturbs another's figures.
+    with ThreadPoolExecutor(asked.workers) as each, ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        running = {name: each.submit(measured, name, minutes=asked.minutes) for name in OPERATIONS}
+        loops = [found for found in pool.map(constructed, *zip(*asks, strict=True)) if found is not None]
+        paces = {}
+        for name, result in running.items():
+            paces[name] = result.result()
+            print(name, paces[name], file=sys.stderr, flush=True)
     text = report(paces, loops, asked.minutes)
     print(text)
     if asked.write:
