@@ -178,20 +178,42 @@ def _clusters(
     renumbered = np.full_like(labels, _NONE)
     clusters: list[Cluster] = []
     taken: Counter[str] = Counter()
+    whole = _Whole.of(tracks)
     for number, label in enumerate(ranked):
         rows = np.flatnonzero(labels == label)
         renumbered[rows] = number
         middle = points[rows].mean(axis=0)
         typical = rows[np.argsort(np.linalg.norm(points[rows] - middle, axis=1), kind="stable")]
-        clusters.append(_described(number, [tracks[row] for row in typical], tracks, taken))
+        clusters.append(_described(number, [tracks[row] for row in typical], whole, taken))
     return renumbered, tuple(clusters)
 
 
-def _described(number: int, inside: list[Track], everything: Sequence[Track], taken: Counter[str]) -> Cluster:
-    genres = _more_often([one.genre for one in inside if one.genre], [one.genre for one in everything if one.genre])
-    moods = _more_often([m for one in inside for m in one.moods], [m for one in everything for m in one.moods])
-    differing = _further_off(inside, everything)
-    because = [_share_sentence(inside, everything, genres[0])] if genres else []
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What is usual in the library: counts by name, and the middle and the spread of each measure."""
+
+    tracks: int
+    genres: Counter[str]
+    moods: Counter[str]
+    measures: dict[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, tracks: Sequence[Track]) -> _Whole:
+        heard = [one.features for one in tracks if one.features]
+        columns = {name: np.array([getattr(each, name) for each in heard]) for name, *_ in _MEASURES} if heard else {}
+        return cls(
+            tracks=len(tracks),
+            genres=Counter(one.genre for one in tracks if one.genre),
+            moods=Counter(mood for one in tracks for mood in one.moods),
+            measures={name: (float(np.median(column)), float(column.std())) for name, column in columns.items()},
+        )
+
+
+def _described(number: int, inside: list[Track], whole: _Whole, taken: Counter[str]) -> Cluster:
+    genres = _more_often([one.genre for one in inside if one.genre], whole.genres)
+    moods = _more_often([m for one in inside for m in one.moods], whole.moods)
+    differing = _further_off(inside, whole)
+    because = [_share_sentence(inside, whole, genres[0])] if genres else []
     because += [sentence for _, _, sentence in differing[:3]]
     words = [differing[0][1]] if differing else []
     words += [_kinds(genres, inside)] if genres else [moods[0].replace("_", " ")] if moods else []
@@ -220,36 +242,33 @@ def _kinds(genres: Sequence[str], inside: Sequence[Track]) -> str:
     return " and ".join(name.replace("_", " ") for name in named)
 
 
-def _more_often(inside: list[str], everything: list[str]) -> list[str]:
+def _more_often(inside: list[str], there: Counter[str]) -> list[str]:
     """What is frequent here and more so than elsewhere: by share here times how many times the usual share that is."""
     if not inside:
         return []
-    here, there = Counter(inside), Counter(everything)
-    scores = {}
+    here, scores, everything = Counter(inside), {}, there.total()
     for name, count in here.items():
-        share, usual = count / len(inside), there[name] / len(everything)
+        share, usual = count / len(inside), there[name] / everything
         if count >= 2 and share >= 0.08 and share >= 1.5 * usual:
             scores[name] = share * np.log2(1 + share / usual)
     return sorted(scores, key=lambda name: (-scores[name], name))
 
 
-def _share_sentence(inside: list[Track], everything: Sequence[Track], genre: str) -> str:
+def _share_sentence(inside: list[Track], whole: _Whole, genre: str) -> str:
     here = sum(one.genre == genre for one in inside) / len(inside)
-    there = sum(one.genre == genre for one in everything) / len(everything)
-    return f"{here:.0%} are {genre.replace('_', ' ')}, against {there:.0%} of the library."
+    return f"{here:.0%} are {genre.replace('_', ' ')}, against {whole.genres[genre] / whole.tracks:.0%} of the library."
 
 
-def _further_off(inside: list[Track], everything: Sequence[Track]) -> list[tuple[float, str, str]]:
+def _further_off(inside: list[Track], whole: _Whole) -> list[tuple[float, str, str]]:
     """The measures whose middle here lies furthest from the library's: (how far, the word, the sentence)."""
     found = []
     for measure, lower, higher, unit in _MEASURES:
         here = [float(getattr(one.features, measure)) for one in inside if one.features]
-        there = [float(getattr(one.features, measure)) for one in everything if one.features]
-        if len(here) < 3 or (spread := float(np.std(there))) < 1e-9:
+        usual, spread = whole.measures.get(measure, (0.0, 0.0))
+        if len(here) < 3 or spread < 1e-9:
             continue
-        far = (median(here) - median(there)) / spread
-        if abs(far) >= _FAR:
-            word = higher if far > 0 else lower
-            said = f"{unit.format(median(here))} in the middle, against {unit.format(median(there))} of the library."
-            found.append((abs(far), word, said[:1].upper() + said[1:]))
+        middle = median(here)
+        if abs(far := (middle - usual) / spread) >= _FAR:
+            said = f"{unit.format(middle)} in the middle, against {unit.format(usual)} of the library."
+            found.append((abs(far), higher if far > 0 else lower, said[:1].upper() + said[1:]))
     return sorted(found, reverse=True)
