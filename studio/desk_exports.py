@@ -10,15 +10,17 @@ import shutil
 import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from audio.clip import Clip
+from audio.cover import cover_png
 from audio.io import FORMATS, encode, written_whole
 from audio.lossy import encode_under_ceiling, is_lossy
+from audio.peaks import bucket_peaks
 from audio.tags import Tags
 from studio.desk_errors import DeskError
 from studio.desk_items import Item
@@ -27,7 +29,7 @@ from studio.desk_mixing import full_mix, mixdown, under_full_scale
 from studio.desk_notes import part_label
 from studio.desk_options import Options
 from studio.desk_projects import has_notes, midi_of_item, session_of_item, write_project
-from studio.exports import EXPORT_FORMATS, SOFTWARE, plain_file_name, provenance_of, short_key
+from studio.exports import EXPORT_FORMATS, SOFTWARE, plain_file_name, short_key, tags_of
 from studio.mix import Mix
 
 if TYPE_CHECKING:
@@ -93,14 +95,17 @@ def name_of(desk: Desk, item: Item) -> str:
     return " – ".join([plain_file_name(item.title) or "Sound", *facts])
 
 
-def tags_for(item: Item, mix: Mix | None = None, *, part: str = "") -> Tags:
-    """The tags of what leaves the desk: where it comes from, and how it was mixed."""
-    provenance: dict[str, Any] = provenance_of(item.take) if item.take else {"software": SOFTWARE, "source": item.title}
-    if mix is not None:
-        provenance = {**provenance, "mix": mix.model_dump(mode="json")}
+def tags_for(item: Item, mix: Mix | None = None, *, part: str = "", clip: Clip | None = None) -> Tags:
+    """The tags of what leaves the desk: where it comes from and how it was mixed; with its sound, a cover drawn from it."""
     title = f"{item.title} – {part}" if part else item.title
-    words = item.plan.brief.words if item.plan else ""
-    return Tags(title=title, comment=words, software=SOFTWARE, licence=item.licence, provenance=provenance)
+    peaks = bucket_peaks(clip, buckets=480).tolist() if clip is not None else []
+    if item.take is not None:
+        tags = tags_of(item.take, peaks=peaks)
+    else:
+        cover = cover_png(peaks, hue=sum(item.title.encode()) % 97 / 97) if peaks else b""
+        tags = Tags(software=SOFTWARE, provenance={"software": SOFTWARE, "source": item.title}, cover=cover)
+    provenance = dict(tags.provenance) | ({"mix": mix.model_dump(mode="json")} if mix is not None else {})
+    return replace(tags, title=title, licence=item.licence, provenance=provenance)
 
 
 def _write_mix(desk: Desk, item: Item, options: ExportOptions, work: Work, folder: Path) -> Sequence[Path]:
@@ -110,7 +115,7 @@ def _write_mix(desk: Desk, item: Item, options: ExportOptions, work: Work, folde
     path = folder / f"{name_of(desk, item)}{FORMATS[options.format].suffix}"
     with written_whole(path) as part:
         write = encode_under_ceiling if is_lossy(options.format) else encode
-        part.write_bytes(write(clip, format=options.format, tags=_tags_wanted(desk, item, mix)))
+        part.write_bytes(write(clip, format=options.format, tags=_tags_wanted(desk, item, mix, clip=clip)))
     return [path]
 
 
@@ -228,8 +233,8 @@ def _zipped(
     return path
 
 
-def _tags_wanted(desk: Desk, item: Item, mix: Mix | None, *, part: str = "") -> Tags | None:
-    return tags_for(item, mix, part=part) if desk.studio.settings.embed_provenance else None
+def _tags_wanted(desk: Desk, item: Item, mix: Mix | None, *, part: str = "", clip: Clip | None = None) -> Tags | None:
+    return tags_for(item, mix, part=part, clip=clip) if desk.studio.settings.embed_provenance else None
 
 
 def _make_room(home: Path) -> None:

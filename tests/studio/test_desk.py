@@ -539,3 +539,17 @@ def test_a_library_track_lies_on_the_desk_read_once(studio: Studio, tmp_path: Pa
     assert studio.mixing_desk.open(f"track:{track.id}", owner=None).clip().seconds == pytest.approx(2.0)
     with pytest.raises(NothingThere):
         studio.mixing_desk.open(f"track:{track.id}", owner="anna")
+
+
+def test_a_file_says_how_it_was_mixed_and_has_a_cover(studio: Studio) -> None:
+    import mutagen
+
+    from audio.tags import read_provenance
+
+    item = on_desk(studio, keep_take(studio))
+    document = studio.mixing_desk.sheet(item).page.mix.model_dump(mode="json")
+    studio.mixing_desk.save_mix(item, {**document, "gain_db": -2.0})
+    path = next(iter(done(studio, "export", item, what="mix", format="flac").files.values()))
+    told = read_provenance(path)
+    assert told and told["mix"]["gain_db"] == -2.0 and told["take"] == item.source.removeprefix("take:")
+    assert mutagen.File(path).pictures

@@ -15,6 +15,8 @@ export const KEYS = [
   } },
   { keys: ["1 – 8"], does: "Hear that side of a comparison", when: (e) => /^[1-8]$/.test(e.key) && window.studio?.compare.isShown,
     run: (e) => { const { compare } = window.studio, which = compare.order[Number(e.key) - 1]; if (which !== undefined) compare.switchTo(which); } },
+  { keys: ["L"], does: "On the desk: play round", when: () => false },
+  { keys: ["Ctrl+Z"], does: "On the desk: undo; with Shift: redo", when: () => false },
   { keys: ["?"], does: "These shortcuts", when: (e) => e.key === "?", run: () => document.getElementById("st-keys").showModal() },
 ];
 
