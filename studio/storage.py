@@ -23,7 +23,7 @@ from studio.takes import Take, TakeError, TakeStore
 ROOMS = {
     "takes": "Takes", "bin": "Bin", "models": "Models", "exports": "Exports, made again when asked for",
     "library": "Library's index", "training": "Training runs", "adapters": "Adapters", "sounds": "Melodies",
-    "audiocraft": "AudioCraft",
+    "audiocraft": "AudioCraft", "desk": "The desk: sounds brought along, renderings", "separations": "Separated stems, made again when asked for",
 }  # fmt: skip
 
 
