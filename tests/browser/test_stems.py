@@ -49,27 +49,43 @@ def take(browser: Browser, studio: RunningStudio) -> str:
     return made
 
 
-@pytest.fixture
-def desk(page: Page, take: str) -> Page:
-    """The page with the take on the desk, flat and with its true stems."""
-    page.evaluate("() => studio.deck.pause()")
+FLAT = """async (take) => {
+  const { mixer } = studio, { sound } = mixer;
+  sound.pause();
+  sound.loop = mixer.ruler.marked = null;
+  sound.at = 0;
+  sound.dropOther();
+  for (const work of mixer.panels.works.running) await fetch(`studio/desk/work/${work.id}/stop`, { method: "POST" });
+  if (mixer.sheet?.source !== `take:${take}`) await mixer.open(`take:${take}`);
+  if (mixer.sheet.parts.key !== "true") await mixer.panels.tools[0].use("true");
+  const flat = { gain_db: 0, pan: 0, send: 0, mute: false, solo: false, chain: { effects: [] } };
+  for (const strip of mixer.mix.strips) Object.assign(strip, structuredClone(flat));
+  Object.assign(mixer.mix, { gain_db: 0, room: { kind: "plate", gain_db: 0 }, chain: { effects: [] } });
+  await mixer.save();
+  await mixer.reopen();
+}"""
+
+
+@pytest.fixture(scope="module")
+def bench(browser: Browser, studio: RunningStudio, take: str) -> Iterator[Page]:
+    """A page with the take on the desk, for all tests of this file."""
+    context = browser.new_context(viewport={"width": 1280, "height": 860}, color_scheme="dark", accept_downloads=True)
+    page = context.new_page()
+    open_page(page, studio.url)
     page.locator(f"#st-recent .st-card[data-take='{take}'] [data-act=stems]").click()
     page.wait_for_function(READY, timeout=60_000)
-    use_parts(page, "true")
-    page.evaluate(
-        "async () => { const m = studio.mixer; for (const s of m.mix.strips) Object.assign(s, { gain_db: 0, pan: 0, send: 0, mute: false, solo: false, chain: { effects: [] } }); m.mix.chain = { effects: [] }; await m.save(); await m.reopen(); }"
-    )
-    page.wait_for_function(READY, timeout=60_000)
-    return page
+    yield page
+    context.close()
 
 
-def use_parts(page: Page, key: str) -> None:
-    """Lay a set of parts on the strips."""
-    page.locator("#mx-tab-separate").click()
-    page.locator(".mx-model").first.wait_for()
-    if page.evaluate("() => studio.mixer.sheet.parts.key") != key:
-        page.evaluate("async (key) => { const panel = studio.mixer.panels.tools[0]; await panel.use(key); }", key)
-    page.wait_for_function(READY, timeout=60_000)
+@pytest.fixture
+def desk(bench: Page, take: str) -> Page:
+    """The desk with the take's true stems, its mix flat and nothing playing."""
+    bench.set_viewport_size({"width": 1280, "height": 860})
+    bench.evaluate(FLAT, take)
+    bench.wait_for_function(READY, timeout=60_000)
+    bench.evaluate("() => scrollTo(0, 0)")
+    return bench
 
 
 def work_done(page: Page, kind: str, *, timeout: float = 90_000) -> None:

@@ -63,7 +63,11 @@ export class Panels {
     for (const tool of this.tools) await tool.onWork?.(work);
     this.show();
   }
-  onMix() { this.stale = true; }
+  // Whoever moves something wants to hear the desk, not a rendering of how it was.
+  onMix() {
+    this.stale = true;
+    if (this.mixer.sound.onOther) this.hear(false);
+  }
 
   // --- the mix rendered, to compare with ------------------------------------------------------------------------
   async onRendered(work) {
