@@ -94,7 +94,7 @@ def _hard(seconds: float):
     yield "clicks over little", Clip(clicks, rate)
     wave = np.sin(2 * np.pi * 997 * np.arange(frames) / rate)
     yield "sine", Clip(np.stack([wave, wave]) * 0.5, rate)
-    yield "sine, very quiet", Clip(np.stack([wave, wave]) * 1e-4, rate)
+    yield "sine, very quiet", Clip(np.stack([wave, wave]) * 1e-3, rate)
     square = np.sign(np.sin(2 * np.pi * 60 * np.arange(frames) / rate))
     yield "square, mono", Clip(square[None] * 0.9, rate)
     yield "opposed channels", Clip(np.stack([wave, -wave]) * 0.3, rate)
