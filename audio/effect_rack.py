@@ -76,7 +76,9 @@ def apply_chain(
         done += block.shape[1]
         progress(min(1.0, done / frames))
     # A filter driven to its edge can run away; better a silence than a number that is none.
-    return Clip(np.nan_to_num(np.clip(out, -64.0, 64.0), copy=False), rate)
+    np.nan_to_num(out, copy=False)
+    np.clip(out, -64.0, 64.0, out=out)
+    return Clip(out, rate)
 
 
 def at_matched_loudness(clip: Clip, reference: Clip) -> Matched:
