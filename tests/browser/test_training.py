@@ -45,7 +45,11 @@ def studio(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
 
 
 def go_to_training(page: Page) -> None:
-    page.get_by_role("tab", name="Training").click()
+    if not page.get_by_role("tab", name="Training").is_visible():  # on a narrow page, behind the three dots
+        page.locator(".overflow-menu > button").click()
+    page.get_by_role("tab", name="Training").or_(
+        page.locator(".overflow-dropdown button", has_text="Training")
+    ).first.click()
     expect(page.locator("#tr-data")).to_be_visible()
 
 
