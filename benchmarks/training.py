@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/training.py [--steps 4] [--rounds 3] [--write]
 
 The plain loop is the recipe of musicgen-dreamboothing: PEFT's LoRA on the whole model, `labels` handed to `forward`, the
-Trainer round it. Both train the same model (random weights, layers and width below), the same codes, words, batch and
+Trainer round it. Both train the same model (random weights), the same codes, words, batch and
 settings, each in a process of its own, taking turns. Peak memory is the process's own, from the first step on.
 """
 
@@ -23,14 +23,14 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
-LAYERS, WIDTH, TEXT_LAYERS, TEXT_WIDTH, CODES = 8, 512, 6, 512, 2048
-SECONDS, BATCH, WORDS = 10.0, 2, "plucked tune, warm and slow, 90 bpm"
+CODES = 2048
+BATCH, WORDS = 2, "plucked tune, warm and slow, 90 bpm"
 DOCS = ROOT / "docs" / "training.md"
 MARKS = ("<!-- figures: benchmarks/training.py -->", "<!-- end of figures -->")
 
 
-def build_model(folder: Path) -> None:
-    """A model between the tiny one and musicgen-small, laid out as the hub's."""
+def build_model(folder: Path, *, layers: int, width: int) -> None:
+    """A model between the tiny one and musicgen-small, laid out as the hub's; its text encoder is half as deep."""
     from tests import tiny_models
 
     honest = tiny_models._configs
@@ -38,31 +38,25 @@ def build_model(folder: Path) -> None:
     def wider(**sizes: Any) -> dict[str, Any]:
         parts = honest(**sizes)
         parts["decoder"] |= {
-            "num_hidden_layers": LAYERS, "hidden_size": WIDTH, "ffn_dim": 4 * WIDTH, "num_attention_heads": 8,
+            "num_hidden_layers": layers, "hidden_size": width, "ffn_dim": 4 * width, "num_attention_heads": 8,
             "vocab_size": CODES, "pad_token_id": CODES, "bos_token_id": CODES,
         }  # fmt: skip
         parts["audio_encoder"] |= {"codebook_size": CODES}
-        parts["text_encoder"] |= {
-            "d_model": TEXT_WIDTH,
-            "num_layers": TEXT_LAYERS,
-            "num_heads": 8,
-            "d_kv": 64,
-            "d_ff": 2048,
-        }
+        parts["text_encoder"] |= {"d_model": width, "num_layers": layers // 2, "num_heads": 8, "d_kv": width // 8}
         return parts
 
     tiny_models._configs, tiny_models.CODES = wider, CODES
     tiny_models.build_mono(folder)
 
 
-def ours(model: Path, data: Path, steps: int, *, checkpointing: bool) -> dict[str, float]:
+def ours(model: Path, data: Path, steps: int, *, seconds: float, checkpointing: bool) -> dict[str, float]:
     from studio.training.config import RunConfig
     from studio.training.trainer import Trainer
 
     config = RunConfig.model_validate(
         {
             "name": "bench", "model": model, "data_set": data, "device": "cpu", "steps": steps + 1, "batch": BATCH,
-            "accumulate": 1, "segment_seconds": SECONDS, "gradient_checkpointing": checkpointing, "word_dropout": 0.0,
+            "accumulate": 1, "segment_seconds": seconds, "gradient_checkpointing": checkpointing, "word_dropout": 0.0,
             "lora": {"rank": 16, "alpha": 16, "dropout": 0.05}, "threads": 2,
         }
     )  # fmt: skip
@@ -74,7 +68,7 @@ def ours(model: Path, data: Path, steps: int, *, checkpointing: bool) -> dict[st
         return _measured(lambda: [trainer._step(step + 1) for step in range(steps)], steps)
 
 
-def plain(model: Path, data: Path, steps: int, *, checkpointing: bool) -> dict[str, float]:
+def plain(model: Path, data: Path, steps: int, *, seconds: float, checkpointing: bool) -> dict[str, float]:
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import (
@@ -92,7 +86,7 @@ def plain(model: Path, data: Path, steps: int, *, checkpointing: bool) -> dict[s
     loaded = MusicgenForConditionalGeneration.from_pretrained(model)
     tokenizer = AutoTokenizer.from_pretrained(model)
     found = read_data_set(data)
-    frames = round(50 * SECONDS)
+    frames = round(50 * seconds)
     start = CODES
     examples = []
     for codes in codes_of(found, found.train, loaded.audio_encoder, channels=1):
@@ -163,8 +157,21 @@ def _measured(work: Any, steps: int) -> dict[str, float]:
     return clock.end(steps)
 
 
-def in_a_process(kind: str, model: Path, data: Path, steps: int, checkpointing: bool) -> dict[str, float]:
-    command = [sys.executable, __file__, "--worker", kind, str(model), str(data), "--steps", str(steps)]
+def in_a_process(
+    kind: str, model: Path, data: Path, steps: int, seconds: float, checkpointing: bool
+) -> dict[str, float]:
+    command = [
+        sys.executable,
+        __file__,
+        "--worker",
+        kind,
+        str(model),
+        str(data),
+        "--steps",
+        str(steps),
+        "--seconds",
+        str(seconds),
+    ]
     ran = subprocess.run(
         [*command, *(["--checkpointing"] if checkpointing else [])], capture_output=True, text=True, check=False,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
@@ -174,39 +181,42 @@ def in_a_process(kind: str, model: Path, data: Path, steps: int, checkpointing: 
     return json.loads(ran.stdout.strip().splitlines()[-1])
 
 
-def estimated_mb(model: Path, data: Path, checkpointing: bool) -> float:
+def estimated_mb(model: Path, data: Path, seconds: float, checkpointing: bool) -> float:
     """What the page would have said before such a run."""
     from studio.training.config import RunConfig
     from studio.training.estimate import estimate
 
-    fields = {"batch": BATCH, "segment_seconds": SECONDS, "lora": {"rank": 16, "alpha": 16}}
+    fields = {"batch": BATCH, "segment_seconds": seconds, "lora": {"rank": 16, "alpha": 16}}
     config = RunConfig(name="a", model=model, data_set=data, gradient_checkpointing=checkpointing, **fields)
     return estimate(config, device="cpu", flops_a_second=1.0).memory_bytes / 1e6
 
 
-def table(rounds: int, steps: int) -> str:
+def table(rounds: int, steps: int, *, layers: int, width: int, seconds: float) -> str:
     from tests.training.data_sets import small_data_set
 
     lines = [
+        f"A decoder of {layers} layers, {width} wide; {BATCH} segments of {seconds:g} s a step; {rounds} rounds of {steps} steps.",
+        "",
         "| | processor seconds a step | against plain | peak memory | against plain | said before |",
         "|---|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        build_model(model)
+        build_model(model, layers=layers, width=width)
         data = small_data_set(
-            Path(folder), tracks=4, seconds=SECONDS, segment_seconds=SECONDS, held_out_share=0.0
+            Path(folder), tracks=4, seconds=seconds, segment_seconds=seconds, held_out_share=0.0
         ).folder
         for checkpointing in (False, True):
             found: dict[str, list[dict[str, float]]] = {"ours": [], "plain": []}
             for _ in range(rounds):
                 for kind in found:
-                    found[kind].append(in_a_process(kind, model, data, steps, checkpointing))
+                    found[kind].append(in_a_process(kind, model, data, steps, seconds, checkpointing))
+                    print(kind, checkpointing, found[kind][-1], file=sys.stderr, flush=True)
             middle = {kind: {key: median(one[key] for one in each) for key in each[0]} for kind, each in found.items()}
             with_it = ", gradient checkpointing" if checkpointing else ""
             for kind, name in (("plain", "peft + Trainer"), ("ours", "the studio’s run")):
                 cpu, peak = middle[kind]["cpu"], middle[kind]["peak_mb"]
-                said = f"{estimated_mb(model, data, checkpointing):.0f} MB" if kind == "ours" else ""
+                said = f"{estimated_mb(model, data, seconds, checkpointing):.0f} MB" if kind == "ours" else ""
                 lines.append(
                     f"| {name}{with_it} | {cpu:.2f} | {cpu / middle['plain']['cpu']:.2f} | {peak:.0f} MB | "
                     f"{peak / middle['plain']['peak_mb']:.2f} | {said} |"
@@ -218,6 +228,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--write", action="store_true", help="write the table into docs/training.md")
     parser.add_argument("--worker", nargs=3, metavar=("KIND", "MODEL", "DATA"), help=argparse.SUPPRESS)
     parser.add_argument("--checkpointing", action="store_true", help=argparse.SUPPRESS)
@@ -225,9 +238,20 @@ def main() -> int:
     if arguments.worker:
         kind, model, data = arguments.worker
         work = {"ours": ours, "plain": plain}[kind]
-        print(json.dumps(work(Path(model), Path(data), arguments.steps, checkpointing=arguments.checkpointing)))
+        print(
+            json.dumps(
+                work(
+                    Path(model),
+                    Path(data),
+                    arguments.steps,
+                    seconds=arguments.seconds,
+                    checkpointing=arguments.checkpointing,
+                )
+            )
+        )
         return 0
-    made = table(arguments.rounds, arguments.steps)
+    sizes = {"layers": arguments.layers, "width": arguments.width, "seconds": arguments.seconds}
+    made = table(arguments.rounds, arguments.steps, **sizes)
     print(made)
     if arguments.write:
         text = DOCS.read_text(encoding="utf-8")

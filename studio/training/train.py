@@ -2,7 +2,7 @@
 
 The run's folder is the one that holds config.yaml, or, for a YAML of another name, a folder of the run's name beside it.
 It resumes by itself from the newest whole checkpoint. Ctrl-C, SIGTERM or a file named `stop` in the folder make it save
-and leave. For several GPUs: `accelerate launch -m studio.training.train run.yaml`. Leaves with 0 when done or stopped,
+and leave. For several GPUs: `accelerate launch --multi_gpu -m …`. Leaves with 0 when done or stopped,
 1 with a sentence when it failed, 2 for a wrong call.
 """
 

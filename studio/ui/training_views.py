@@ -32,9 +32,9 @@ def curves_figure(views: Sequence[RunView], *, shown: str) -> Any:
         _trace(figure, view, shown, _COLOURS[number % len(_COLOURS)], alone=len(views) == 1)
     unit = {"Loss": "nats a code", "Codebooks": "nats a code", "Speed": "segments a second"}.get(shown, "")
     figure.update_layout(
-        height=340, margin={"l": 56, "r": 12, "t": 16, "b": 44}, paper_bgcolor="rgba(0,0,0,0)",
+        height=380, margin={"l": 56, "r": 12, "t": 16, "b": 84}, paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)", font={"color": "#948b7c", "size": 12}, hovermode="x unified",
-        legend={"orientation": "h", "y": 1.12, "x": 0},
+        legend={"orientation": "h", "y": -0.26, "x": 0},
         xaxis={"title": "step", "gridcolor": "rgba(128,120,104,.18)", "zeroline": False},
         yaxis={"title": unit, "gridcolor": "rgba(128,120,104,.18)", "zeroline": False},
     )  # fmt: skip
