@@ -22,6 +22,7 @@ from typing import Any, Literal
 from studio.engines.base import EngineError
 from studio.engines.musicgen.adapters import Adapter, Shelf
 from studio.training.checkpoints import Checkpoints
+from studio.training.cloud import Cloud
 from studio.training.config import CONFIG_FILE, RunConfig, read_config, write_config
 from studio.training.errors import RunError, why
 from studio.training.estimate import device_here, estimate, free_memory_bytes
@@ -30,7 +31,7 @@ from studio.training.train import LOCK, STOP
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUED, OUTPUT = "queued", "output.txt"
-State = Literal["queued", "running", "done", "stopped", "failed", "broken off"]
+State = Literal["queued", "running", "elsewhere", "done", "stopped", "failed", "broken off"]
 _LOOK_SECONDS = 0.5
 
 
@@ -102,6 +103,8 @@ class Runs:
             state = "running"
         elif (folder / QUEUED).exists():
             state = "queued"
+        elif (machine := Cloud(folder).kept()) is not None and machine.may_cost:
+            state, error = "elsewhere", machine.warning
         elif curve.state in ("done", "stopped", "failed"):
             state = curve.state  # type: ignore[assignment]
         else:
@@ -146,7 +149,7 @@ class Runs:
         """Go on from a run's newest whole checkpoint, or from the beginning where there is none."""
         view = self.view(name)
         with self._lock:
-            if view.is_active:
+            if view.is_active or view.state == "elsewhere":
                 return view
             if view.config is None:
                 raise RunError(view.error)
@@ -166,6 +169,8 @@ class Runs:
         view = self.view(name)
         if view.is_active:
             raise RunError(f"“{name}” is being trained: stop it first.")
+        if view.state == "elsewhere":
+            raise RunError(f"“{name}” may still have a machine: fetch what you want to keep, then terminate it.")
         shutil.rmtree(view.folder, ignore_errors=True)
 
     def to_shelf(self, name: str, *, step: int | None = None, adapter_name: str | None = None) -> Adapter:

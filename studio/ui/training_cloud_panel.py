@@ -28,7 +28,7 @@ def build_cloud_panel(
     studio: Studio, inputs: dict[str, Any], config_of: Callable[[Studio, dict[str, Any]], RunConfig]
 ) -> None:
     """Lay out the panel inside the current Blocks and wire it; `inputs` are the run's fields."""
-    with gr.Accordion("On a rented machine, by SkyPilot", open=False, elem_id="tr-cloud"):
+    with gr.Accordion("On a rented machine, by SkyPilot", open=False, elem_classes="st-panel", elem_id="tr-cloud"):
         said = gr.HTML(
             '<p class="st-note">The same run on RunPod or Lambda, whichever is cheaper. The data set is sent there. The machine '
             "ends by itself after the run, and at the cap whatever happens.</p>"

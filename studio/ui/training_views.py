@@ -19,7 +19,7 @@ _COLOURS = ("#e8922a", "#2fb3a0", "#d8607a", "#5b8fd9", "#9aa63a", "#a678d6")
 _SMOOTH = 0.9
 _STATES = {
     "queued": ("waits its turn", ""), "running": ("training", "full"), "done": ("done", "full"),
-    "stopped": ("stopped", "warn"), "failed": ("failed", "warn"), "broken off": ("broken off", "warn"),
+    "stopped": ("stopped", "warn"), "failed": ("failed", "warn"), "elsewhere": ("on a rented machine", "full"), "broken off": ("broken off", "warn"),
 }  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _buttons(view: RunView) -> str:
     if view.is_active:
         verbs = [("Stop and save", "stop", "danger")]
     else:
-        verbs = [] if view.state == "done" else [("Resume", "resume", "")]
+        verbs = [] if view.state in ("done", "elsewhere") else [("Resume", "resume", "")]
         if view.curve.step > 0:
             verbs.append(("Use it", "use", ""))
         verbs.append(("Delete", "delete", "danger"))

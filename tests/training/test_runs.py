@@ -134,6 +134,23 @@ def test_a_run_whose_data_set_is_gone_fails_with_a_sentence(runs: Runs, config: 
     assert (view.state, view.error) == ("failed", "“gone” is no data set: build one first.")
 
 
+def test_a_run_on_a_rented_machine_is_not_taken_for_broken_off(runs: Runs, config: RunConfig, tmp_path: Path) -> None:
+    from studio.training.cloud import Cloud, CloudRun
+    from studio.training.config import write_config
+
+    folder = tmp_path / "runs" / "first"
+    Cloud(folder)._keep(CloudRun("studio-first", "unreachable", 0.75, 5.0, launched_at=time.time() - 3600))
+    write_config(folder / "config.yaml", config)
+    view = runs.view("first")
+    assert view.state == "elsewhere" and "`sky down studio-first`" in view.error
+    assert runs.running() is None, "it takes no room here"
+    with pytest.raises(RunError, match=r"may still have a machine: .* terminate it"):
+        runs.delete("first")
+    Cloud(folder)._keep(CloudRun("studio-first", "ended", 0.75, 5.0, launched_at=1.0, ended_at=2.0))
+    runs.delete("first")
+    assert runs.all() == []
+
+
 def test_a_full_disk_leaves_no_half_run(runs: Runs, config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*args: Any, **named: Any) -> Any:
         raise OSError(28, "No space left on device")
