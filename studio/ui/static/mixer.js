@@ -243,6 +243,7 @@ export class Mixer {
     const { found, exports, beats, beats_by, tempo_bpm, key, sets } = await ask(this.path);
     Object.assign(this.sheet, { found, exports, beats, beats_by, tempo_bpm, key, sets });
     this.showFacts();
+    this.showPlace();
     this.ruler.draw();
   }
   async reopen() {
