@@ -187,8 +187,17 @@ def test_a_range_outside_the_sound_is_refused(header: str) -> None:
 # ------------------------------------------------------------------------------------------------------------ jobs
 
 
-def events(reply: httpx.Response) -> Iterator[dict]:
+def told(reply: httpx.Response) -> Iterator[str]:
+    """The stream's lines about jobs; what goes on beside them (a take judged, an agent at work) has a name and is left out."""
+    beside = False
     for line in reply.iter_lines():
+        if line and not beside and not line.startswith("event: "):
+            yield line
+        beside = line.startswith("event: ") or (beside and bool(line))
+
+
+def events(reply: httpx.Response) -> Iterator[dict]:
+    for line in told(reply):
         if line.startswith("data: "):
             yield json.loads(line[6:])
 
@@ -217,7 +226,7 @@ def test_silence_is_broken_by_a_heartbeat_and_by_nothing_else(
 ) -> None:
     monkeypatch.setattr("studio.ui.routes.HEARTBEAT_SECONDS", 0.6)
     with browser.stream("GET", "/studio/events") as reply:
-        lines = (line for line in reply.iter_lines() if line)
+        lines = told(reply)
         assert next(lines).startswith("data: ")
         assert [next(lines), next(lines)] == [": heartbeat", ": heartbeat"]
 
