@@ -135,7 +135,9 @@ def pairs(sketches: list, heard: list[Frames]) -> dict[str, list[bool]]:
         parts = [clip.between(0, 4 * bar), clip.between(0, 2 * bar), clip.between(6 * bar, clip.seconds)]
         out["edits"].append(are_duplicates(frames, hear(Clip.joined(parts))))
         # The likeliest to be confused: takes of the same genre, and of the next.
-        out["neighbours"] += [are_duplicates(frames, heard[(number + step) % len(heard)]) for step in range(1, 31)]
+        out["neighbours"] += [
+            are_duplicates(frames, heard[(number + step) % len(heard)]) for step in range(1, min(31, len(heard)))
+        ]
     return out
 
 
