@@ -21,7 +21,7 @@ MP3_KILOBITS = 192
 _MOST_REDUCTION_DB = 12.0  # peaks held down further than this sound crushed, whatever holds them
 _NEAR_LU = 0.2
 _STRETCH_FRAMES = 1 << 20
-_MP3_MARGIN_DB = 0.6  # encoders, and one encoder's settings, overshoot by so much more or less
+_MP3_MARGIN_DB = 0.75  # encoders, and one encoder's settings, overshoot by so much more or less
 
 
 @dataclass(frozen=True, slots=True)
