@@ -7,7 +7,7 @@ import sys
 
 from pydantic import ValidationError
 
-from studio.command_line import read_arguments, settings_of
+from studio.cli.command_line import read_arguments, settings_of
 
 
 def main(arguments: list[str] | None = None) -> int:

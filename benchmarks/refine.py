@@ -27,7 +27,7 @@ from benchmarks.erring import ErringEngine
 from studio.engines.base import Listener, Rendering, Sampling
 from studio.engines.sketch.engine import SketchEngine
 from studio.engines.sketch.exchange import section_spans, shares
-from studio.history import History
+from studio.history.history import History
 from studio.refine import Refinements, RefinementView, RefineRequest
 from studio.takes import TakeStore
 

@@ -76,8 +76,8 @@ def work(name: str, clip) -> None:
     elif name == "stems":
         import tempfile
 
+        from studio.models.stems import StemModels
         from studio.separation import Separations
-        from studio.stem_models import StemModels
 
         with tempfile.TemporaryDirectory() as folder:
             Separations(Path(folder), StemModels(Path(folder) / "models"), device="cpu").separate(

@@ -25,14 +25,14 @@ from agents.types import Brief, SongPlan, Verdict
 from agents.wording import word_verdict
 from audio.clip import Clip
 from rag.embeddings import Embedder, EmbeddingError
-from studio.agent_history import AgentHistory
-from studio.agent_models import AgentModels, SelfTest
 from studio.asking import asker
-from studio.downloads import Downloads
 from studio.engines.base import Cancelled, EngineError
-from studio.file_models import FileModels
-from studio.history import History, HistoryError
-from studio.hub import ModelError
+from studio.history.agent_history import AgentHistory
+from studio.history.history import History, HistoryError
+from studio.models.agents import AgentModels, SelfTest
+from studio.models.downloads import Downloads
+from studio.models.files import FileModels
+from studio.models.hub import ModelError
 from studio.settings import Settings
 from studio.writing import Writing
 

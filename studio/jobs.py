@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from studio.engines.base import Capabilities
-from studio.history import History, HistoryError
+from studio.history.history import History, HistoryError
 from studio.job import FINISHED, GenerateRequest, Job, JobState, JobView
 from studio.live import LiveSound
 from studio.maker import EditSound, Generate, Maker, PlanFromBrief

@@ -14,7 +14,7 @@ from agents.types import Brief, SongPlan
 from studio.asking import asked_by
 from studio.engines.base import Cancelled, Capabilities, Edit, EngineError, Listener, Rendering, Sampling
 from studio.engines.edits import VERBS
-from studio.history import History, HistoryError
+from studio.history.history import History, HistoryError
 from studio.job import Job, JobState
 from studio.takes import Take, TakeStore, Timings
 

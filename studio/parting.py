@@ -13,7 +13,7 @@ import numpy as np
 from agents.knowledge import instruments
 from audio.clip import Clip
 from audio.work import SoundUnusable
-from studio.hub import ModelError
+from studio.models.hub import ModelError
 from studio.separation import SeparationError, Separations
 
 _RHYTHM = ("drums", "bass")

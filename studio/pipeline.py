@@ -39,7 +39,7 @@ from studio.engines.base import (
 from studio.engines.edits import VERBS
 from studio.engines.musicgen.engine import MusicGenEngine
 from studio.finishing import MOST_SECONDS_ANEW, Judge, by_verdict, finished, is_off_tempo
-from studio.models import Catalogue, ModelCard, ModelError, missing_sentence
+from studio.models.catalogue import Catalogue, ModelCard, ModelError, missing_sentence
 from studio.settings import Settings
 from studio.sounds import SoundStore
 from studio.sources import open_source
@@ -254,9 +254,9 @@ class Pipeline:
         return self._musicgen[card.id]
 
     def _parts(self) -> Parting:
+        from studio.models.stems import StemModels
         from studio.parting import Parting
         from studio.separation import Separations
-        from studio.stem_models import StemModels
 
         settings = self._settings
         models = StemModels(settings.models_dir)

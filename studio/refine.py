@@ -20,10 +20,10 @@ from agents.orchestrator import ENDINGS, Budget, Pass, PassStopped, RefinementSt
 from agents.types import Brief, SongPlan, Verdict
 from audio.clip import Clip
 from audio.io import read_clip
-from studio.agent_history import AgentHistory, RefinementRow
 from studio.asking import asked_by
 from studio.engines.base import Cancelled, Engine, Listener, Rendering, Sampling
-from studio.history import History
+from studio.history.agent_history import AgentHistory, RefinementRow
+from studio.history.history import History
 from studio.listening import judge_clip
 from studio.takes import EngineFacts, Take, TakeError, TakeStore
 

@@ -25,7 +25,7 @@ from audio.io import AudioError, read_clip, written_whole
 from studio.agent_desk import AgentDesk
 from studio.asking import asked_by
 from studio.engines.base import Cancelled
-from studio.history import History, HistoryError
+from studio.history.history import History, HistoryError
 from studio.takes import Take, TakeError, TakeStore
 
 _log = logging.getLogger(__name__)

@@ -28,7 +28,7 @@ from audio.signal_stems import MODEL, SOURCES, signal_stretches
 from audio.stems import RESIDUAL, Stems, Tier
 from audio.stretches import Pieces
 from audio.work import Progress, Stopped, never, unheard, usable
-from studio.stem_models import StemModels
+from studio.models.stems import StemModels
 from studio.takes import TakeError, TakeStore
 
 if TYPE_CHECKING:

@@ -16,18 +16,18 @@ from typing import Any, Protocol, cast
 from agents.types import Brief, SongPlan
 from studio.agent_desk import AgentDesk
 from studio.asking import asked_by
-from studio.desk import Desk
-from studio.downloads import Downloads
+from studio.desk.desk import Desk
 from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
 from studio.exports import ExportedFile, Exports
-from studio.history import Entry, History, HistoryError, Page
-from studio.inspirations import TRACK, Inspirations
-from studio.installing import Installation
+from studio.history.history import Entry, History, HistoryError, Page
+from studio.history.ledger import Ledger
 from studio.jobs import GenerateRequest, Jobs, JobView
-from studio.ledger import Ledger
-from studio.library import Library
-from studio.models import Catalogue
+from studio.library.inspirations import TRACK, Inspirations
+from studio.library.library import Library
+from studio.models.catalogue import Catalogue
+from studio.models.downloads import Downloads
+from studio.models.installing import Installation
 from studio.pipeline import Pipeline
 from studio.refine import Players, Refinements
 from studio.reviews import Reviews

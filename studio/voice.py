@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from audio.clip import Clip
-from studio.file_models import FileModels
+from studio.models.files import FileModels
 
 RATE_HZ = 16_000
 MOST_SPOKEN_SECONDS = 120.0

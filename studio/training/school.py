@@ -231,7 +231,7 @@ class School:
 
     def check_room(self, engine: str) -> None:
         """Raise EngineError when a run trains and that engine's model would not fit beside it."""
-        from studio.hub import ModelError
+        from studio.models.hub import ModelError
 
         if self.runs.running() is None:
             return

@@ -13,12 +13,12 @@ import gradio as gr
 from pydantic import ValidationError
 
 from agents.types import BriefError, PlanError
-from studio.desk_errors import DeskError
+from studio.desk.errors import DeskError
 from studio.engines.base import Continue, Edit, EngineError, Repaint, Vary
 from studio.engines.edits import KINDS
-from studio.history import HistoryError
+from studio.history.history import HistoryError
+from studio.history.opinions import OpinionError, Standing, Value
 from studio.jobs import JobError
-from studio.opinions import OpinionError, Standing, Value
 from studio.refine import RefineError
 from studio.studio import Studio, StudioError
 from studio.takes import TakeError
@@ -123,8 +123,8 @@ def _verbs(studio: Studio, page: Page) -> dict[str, Verb]:
 
 def _follow(studio: Studio, page: Page, asked: dict[str, Any], visitor: Visitor) -> dict[Any, Any]:
     """A part's notes from the desk as the melody that Generate follows."""
-    from studio.desk_notes import part_label
-    from studio.desk_projects import keep_melody
+    from studio.desk.notes import part_label
+    from studio.desk.projects import keep_melody
 
     desk, part = studio.mixing_desk, str(asked.get("part"))
     item = desk.open(str(asked.get("source")), owner=visitor.sees_only)

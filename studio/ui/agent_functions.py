@@ -19,7 +19,7 @@ from agents.prompt_agent import Context
 from agents.types import SongPlan
 from studio.asking import asked_by
 from studio.engines.base import Sampling
-from studio.insight import insight
+from studio.history.insight import insight
 from studio.refine import RefinementView, RefineRequest
 from studio.studio import Studio
 from studio.ui.refine_panel import begin

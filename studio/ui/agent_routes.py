@@ -16,8 +16,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from audio.io import AudioError
-from studio.agent_models import missing_voice
-from studio.hub import ModelError
+from studio.models.agents import missing_voice
+from studio.models.hub import ModelError
 from studio.refine import RefineError
 from studio.studio import Studio
 from studio.ui.guard import refusal

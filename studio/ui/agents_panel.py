@@ -15,11 +15,11 @@ import gradio as gr
 
 from agents.answers import AGENTS, Agent, AnswerStopped
 from studio.agent_desk import ROLES
-from studio.agent_models import RECOMMENDED, SelfTest, memory_gb, recommended_for
-from studio.downloads import Download
 from studio.engines.base import EngineError
-from studio.file_models import FileStatus
-from studio.hub import ModelError
+from studio.models.agents import RECOMMENDED, SelfTest, memory_gb, recommended_for
+from studio.models.downloads import Download
+from studio.models.files import FileStatus
+from studio.models.hub import ModelError
 from studio.studio import Studio
 from studio.ui.models_panel import download_meter, model_buttons
 from studio.ui.visitors import features, visitor_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from agents.types import Decided, SongPlan
-from studio.desk_options import DESK_ENGINE
+from studio.desk.options import DESK_ENGINE
 from studio.exports import EXPORT_FORMATS
 from studio.studio import Studio
 from studio.takes import Take

@@ -9,7 +9,7 @@ from html import escape
 
 import gradio as gr
 
-from studio.opinions import REASONS
+from studio.history.opinions import REASONS
 
 _REASONS = "".join(
     f'<label><input type="checkbox" value="{escape(reason, quote=True)}"> {escape(reason)}</label>'

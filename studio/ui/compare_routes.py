@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from studio.opinions import OpinionError
+from studio.history.opinions import OpinionError
 from studio.studio import Studio
 from studio.takes import Take
 from studio.ui.cards import badges_of

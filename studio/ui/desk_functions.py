@@ -12,8 +12,8 @@ from urllib.parse import quote
 import anyio.to_thread
 import gradio as gr
 
-from studio.desk import Desk
-from studio.desk_jobs import WorkView
+from studio.desk.desk import Desk
+from studio.desk.jobs import WorkView
 from studio.studio import Studio
 from studio.ui.addresses import address_of
 from studio.ui.desk_shown import page_shown, sheet_shown, work_shown

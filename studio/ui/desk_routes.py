@@ -20,11 +20,11 @@ from starlette.routing import Route
 from audio.effects import Chain, describe
 from audio.io import encode
 from audio.loudness import integrated_lufs
-from studio.desk import Desk
-from studio.desk_errors import DeskError, NothingThere
-from studio.desk_items import Item
-from studio.effect_presets import list_effect_presets, save_effect_preset
-from studio.mix import ROOMS, room_response
+from studio.desk.desk import Desk
+from studio.desk.effect_presets import list_effect_presets, save_effect_preset
+from studio.desk.errors import DeskError, NothingThere
+from studio.desk.items import Item
+from studio.desk.mix import ROOMS, room_response
 from studio.studio import Studio
 from studio.ui.desk_shown import page_shown, separators_shown, sheet_shown, sources_shown, upload_shown, work_shown
 from studio.ui.route_tools import answered, in_thread

@@ -8,19 +8,19 @@ from typing import Any
 from agents.harmony import Key
 from audio.beats import Beats
 from audio.signal_stems import SOURCES
-from studio.desk import Desk, Sheet
-from studio.desk_exports import EXPORTS
-from studio.desk_items import Item, Parts, Upload, recalled
-from studio.desk_jobs import WorkView
-from studio.desk_listening import beats_shown
-from studio.desk_mastering import curves_shown, targets_shown
-from studio.desk_notes import is_drums, part_label
-from studio.desk_tasks import KINDS
-from studio.downloads import Download
-from studio.mix import ROOM, ROOMS
-from studio.mix_book import Page
+from studio.desk.desk import Desk, Sheet
+from studio.desk.exports import EXPORTS
+from studio.desk.items import Item, Parts, Upload, recalled
+from studio.desk.jobs import WorkView
+from studio.desk.listening import beats_shown
+from studio.desk.mastering import curves_shown, targets_shown
+from studio.desk.mix import ROOM, ROOMS
+from studio.desk.mix_book import Page
+from studio.desk.notes import is_drums, part_label
+from studio.desk.tasks import KINDS
+from studio.models.downloads import Download
+from studio.models.stems import SeparatorStatus
 from studio.separation import BUILT_IN
-from studio.stem_models import SeparatorStatus
 from studio.takes import Take
 from studio.ui.shown import sections_shown
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from agents.types import BriefError, PlanError
 from studio.engines.base import EngineError
 from studio.engines.steering import AdapterUse
-from studio.grid import Grid, GridError, Row
+from studio.history.grid import Grid, GridError, Row
 from studio.jobs import JobError
 from studio.studio import Studio
 from studio.ui.form import brief_of, sampling_of

@@ -9,8 +9,8 @@ import gradio as gr
 
 from agents.planner import make_brief
 from studio.engines.steering import AdapterUse
-from studio.grid import Grid
-from studio.lineage import Node
+from studio.history.grid import Grid
+from studio.history.lineage import Node
 from studio.studio import Studio
 from studio.ui.refusals import in_one_sentence
 from studio.ui.visitors import visitor_of

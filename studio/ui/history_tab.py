@@ -13,7 +13,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.finding import QueryError
+from studio.history.finding import QueryError
 from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui.cards import take_cards, votes_of

@@ -8,9 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio.defaults import MovedDefault
+from studio.history.defaults import MovedDefault
+from studio.history.trends import ASPECTS, LEAST_JUDGED, LEVEL, Trends, ValueTrend
 from studio.studio import Studio
-from studio.trends import ASPECTS, LEAST_JUDGED, LEVEL, Trends, ValueTrend
 from studio.ui.visitors import visitor_of
 
 _ROWS = 8

@@ -28,9 +28,9 @@ from rag.overview import overview_of
 from rag.retriever import HeardClip, Query
 from rag.tracks import Track
 from rag.vectordb import VectorStoreError
-from studio.hub import ModelError
-from studio.library_map import LibraryMap
-from studio.library_sounds import LibrarySounds
+from studio.library.map import LibraryMap
+from studio.library.sounds import LibrarySounds
+from studio.models.hub import ModelError
 from studio.studio import Studio
 from studio.ui.guard import refusal
 from studio.ui.library_asked import BadQuestion, asked_in

@@ -17,7 +17,7 @@ from rag.filters import KEY_NAMES
 from rag.overview import Overview
 from rag.retriever import Answer, Found
 from rag.tracks import Track
-from studio.library_jobs import LibraryJob
+from studio.library.jobs import LibraryJob
 
 
 def features_shown(heard: Features | None) -> dict[str, Any] | None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import gradio as gr
 
-from studio.downloads import Download
 from studio.engines.base import EngineError
-from studio.models import ModelError, ModelStatus
+from studio.models.catalogue import ModelError, ModelStatus
+from studio.models.downloads import Download
 from studio.studio import Studio
 from studio.ui.generate_tab import engine_choices
 from studio.ui.visitors import features, visitor_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from studio.engines.base import EngineError
-from studio.history import HistoryError
+from studio.history.history import HistoryError
 from studio.settings import Settings
 from studio.studio import Studio, StudioError
 from studio.takes import TakeError

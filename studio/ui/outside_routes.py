@@ -22,7 +22,7 @@ from rag.database import LibraryError
 from rag.embeddings import EmbeddingError
 from rag.tracks import Track
 from rag.vectordb import VectorStoreError
-from studio.library_sounds import LibrarySounds
+from studio.library.sounds import LibrarySounds
 from studio.references.playlist import OwnTrack, Playlist, ReferenceError, match_own, profile_of
 from studio.references.spotify import Spotify
 from studio.references.table import MAX_TABLE_BYTES, read_table

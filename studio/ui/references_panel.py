@@ -14,7 +14,7 @@ from agents.inspiration import Inspiration
 from agents.types import BriefError
 from rag.database import LibraryError
 from studio.engines.base import EngineError
-from studio.inspirations import Inspirations
+from studio.library.inspirations import Inspirations
 from studio.studio import Studio
 from studio.ui.references_field import Chosen, chosen_in, written
 from studio.ui.visitors import visitor_of

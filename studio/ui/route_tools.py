@@ -12,10 +12,10 @@ from starlette.responses import Response
 
 from audio.effects import EffectsError
 from audio.work import SoundUnusable
-from studio.desk_errors import DeskError, NothingThere
+from studio.desk.errors import DeskError, NothingThere
 from studio.exports import ExportError
-from studio.hub import ModelError
 from studio.jobs import JobError, UnknownJob
+from studio.models.hub import ModelError
 from studio.presets import PresetError
 from studio.refine import RefineError
 from studio.studio import NotYours

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from studio.lineage import Node
-from studio.opinions import Standing
+from studio.history.lineage import Node
+from studio.history.opinions import Standing
 from studio.ui.cards import clock
 
 _PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'

@@ -9,9 +9,9 @@ from typing import Any
 import gradio as gr
 from pydantic import ValidationError
 
-from studio.archive import ArchiveError
-from studio.history import HistoryError
-from studio.storage import Retention, Room
+from studio.history.archive import ArchiveError
+from studio.history.history import HistoryError
+from studio.history.storage import Retention, Room
 from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui.visitors import features, visitor_of

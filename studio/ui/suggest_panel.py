@@ -1,6 +1,6 @@
 """What to try next, under the prompt: from what the user keeps, takes away and deletes, one press to use.
 
-Lays its place out and fills it when the page opens and whenever takes have changed. The counting is studio.insight's.
+Lays its place out and fills it when the page opens and whenever takes have changed. The counting is studio.history.insight's.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from studio.history import HistoryError
-from studio.insight import Insight, insight
+from studio.history.history import HistoryError
+from studio.history.insight import Insight, insight
 from studio.studio import Studio
 from studio.ui.visitors import Visitor, visitor_of
 

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from audio.clip import Clip
 from studio.engines.base import Rendering, Sampling
-from studio.history import History
-from studio.opinions import Opinions
+from studio.history.history import History
+from studio.history.opinions import Opinions
 from studio.takes import EngineFacts, TakeStore
 from tests.browser.conftest import open_page
 from tests.running import RunningStudio, running_studio

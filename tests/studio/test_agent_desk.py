@@ -17,9 +17,9 @@ from audio.clip import Clip
 from studio.agent_desk import AgentDesk
 from studio.asking import asked_by
 from studio.engines.base import Cancelled
-from studio.history import History
-from studio.hub import ModelError
+from studio.history.history import History
 from studio.jobs import GenerateRequest
+from studio.models.hub import ModelError
 from studio.settings import Settings
 from studio.studio import Studio
 from tests.agents.test_briefs import BRIEFS, broken

@@ -16,8 +16,8 @@ import pytest
 
 from audio.io import read_clip
 from audio.tags import read_provenance
-from studio.cli import add_make_arguments, make_command
-from studio.history import History
+from studio.cli.make import add_make_arguments, make_command
+from studio.history.history import History
 from studio.settings import Settings
 from studio.studio import Studio
 from tests.engines_for_tests import OneEngine, ToneEngine, leftovers, plan_from_brief
@@ -132,7 +132,7 @@ def test_it_works_beside_an_open_page(tmp_path: Path) -> None:
 
 STOPPED = """
 import argparse, sys
-from studio.cli import add_make_arguments, make_command
+from studio.cli.make import add_make_arguments, make_command
 from studio.settings import Settings
 from tests.engines_for_tests import OneEngine, ToneEngine
 parser = argparse.ArgumentParser()

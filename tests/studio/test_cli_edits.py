@@ -11,7 +11,7 @@ import app
 from audio.clip import Clip
 from audio.io import encode, read_clip
 from studio.engines.base import Listener, Sampling
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
 from studio.pipeline import Pipeline
 from studio.settings import Settings
 from studio.takes import EngineFacts, Take, TakeStore

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from audio.clip import Clip
 from audio.io import write_clip
-from studio.cli_steering import adapters_of, add_steering_arguments, steering_of
+from studio.cli.steering import adapters_of, add_steering_arguments, steering_of
 from studio.engines.base import EngineError
 from studio.engines.steering import AdapterUse, PromptWeight, Steering
 from studio.settings import Settings

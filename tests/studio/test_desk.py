@@ -14,10 +14,10 @@ import soundfile
 from agents.harmony import Key
 from audio.clip import Clip
 from audio.io import encode, read_clip
-from studio.desk_errors import DeskError, NothingThere
-from studio.desk_items import Item
-from studio.desk_jobs import DeskJobs, Work, WorkView
-from studio.desk_plans import moved_plan, plan_of_sound
+from studio.desk.errors import DeskError, NothingThere
+from studio.desk.items import Item
+from studio.desk.jobs import DeskJobs, Work, WorkView
+from studio.desk.plans import moved_plan, plan_of_sound
 from studio.jobs import GenerateRequest
 from studio.settings import Settings
 from studio.studio import NotYours, Studio
@@ -423,7 +423,7 @@ def test_what_was_made_of_a_take_goes_when_the_take_is_gone_for_good(studio: Stu
 
 
 def test_a_clip_over_full_scale_keeps_its_peaks_on_the_desk(tmp_path: Path) -> None:
-    from studio.desk_items import put_sound
+    from studio.desk.items import put_sound
 
     loud = Clip(np.array([[1.5, -1.5, 0.2]]), RATE)
     assert np.allclose(read_clip(put_sound(tmp_path / "loud", loud)).samples, loud.samples)

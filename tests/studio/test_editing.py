@@ -15,7 +15,7 @@ from audio.clip import Clip
 from audio.io import read_clip, write_clip
 from studio.engines.base import Continue, Edit, EngineError, Repaint, Sampling, Vary
 from studio.jobs import GenerateRequest, JobView
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
 from studio.settings import Settings
 from studio.studio import NotYours, Studio
 from studio.takes import Take

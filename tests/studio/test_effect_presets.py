@@ -7,7 +7,7 @@ import pytest
 
 from audio import effects as fx
 from audio.effect_rack import apply_chain
-from studio.effect_presets import list_effect_presets, load_effect_preset, save_effect_preset
+from studio.desk.effect_presets import list_effect_presets, load_effect_preset, save_effect_preset
 from studio.presets import SHIPPED_DIR, PresetError, list_presets
 from tests.audio.sounds import band, mixed
 

@@ -12,10 +12,10 @@ import pytest
 
 from agents.answers import AGENTS, AnswerStopped
 from agents.language_model import LanguageModels
-from studio.agent_models import DEFAULTS, RECOMMENDED, AgentModels, recommended_for
-from studio.downloads import Downloads
-from studio.file_models import CARDS, FileCard, FileModels
-from studio.hub import DownloadCancelled, ModelError
+from studio.models.agents import DEFAULTS, RECOMMENDED, AgentModels, recommended_for
+from studio.models.downloads import Downloads
+from studio.models.files import CARDS, FileCard, FileModels
+from studio.models.hub import DownloadCancelled, ModelError
 from tests.hub_server import Hub, serve
 from tests.tiny_gguf import write_gguf
 from tests.tiny_whisper import write_whisper

@@ -9,12 +9,12 @@ import pytest
 
 from agents.harmony import Key
 from agents.types import Decided
-from studio.deeds import Deeds
 from studio.engines.base import Sampling
 from studio.engines.steering import AdapterUse
-from studio.finding import QueryError, read_query
-from studio.history import History
-from studio.opinions import Opinions
+from studio.history.deeds import Deeds
+from studio.history.finding import QueryError, read_query
+from studio.history.history import History
+from studio.history.opinions import Opinions
 from studio.takes import EngineFacts, Take
 from tests.tiny_plans import make_plan
 

@@ -14,7 +14,7 @@ from audio.clip import Clip
 from audio.stretch import TempoOutOfRange, stretch
 from studio.engines.base import Capabilities, Listener, Rendering, Sampling
 from studio.finishing import by_verdict, finished, on_tempo
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
 from studio.pipeline import Pipeline
 from studio.settings import Settings
 from tests.audio.test_analysis import drums

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from studio.engines.base import Listener, Sampling
-from studio.history import History, HistoryError
-from studio.history_schema import MIGRATIONS
+from studio.history.history import History, HistoryError
+from studio.history.schema import MIGRATIONS
 from studio.takes import EngineFacts, Take, TakeStore
 from tests.engines_for_tests import ToneEngine, plan_of
 

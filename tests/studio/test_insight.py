@@ -10,9 +10,9 @@ from agents.structure_agent import plan_from_brief
 from agents.types import Brief
 from audio.clip import Clip
 from studio.engines.base import Rendering, Sampling
-from studio.history import History
-from studio.insight import insight
-from studio.opinions import Standing
+from studio.history.history import History
+from studio.history.insight import insight
+from studio.history.opinions import Standing
 from studio.takes import EngineFacts, TakeStore
 
 FACTS = EngineFacts(name="sketch", label="Sketch", tier="built-in")

@@ -12,8 +12,8 @@ from agents.types import Brief
 from audio.clip import Clip
 from studio.engines.base import Sampling
 from studio.engines.steering import PromptWeight, Steering
-from studio.inspirations import ReferenceGone
 from studio.job import GenerateRequest
+from studio.library.inspirations import ReferenceGone
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.takes import Take

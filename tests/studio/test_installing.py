@@ -13,8 +13,8 @@ import app
 from studio.engines.audiocraft.engine import environment_python
 from studio.engines.audiocraft.install import NOTES
 from studio.engines.base import Listener, ModelMissing, Sampling
-from studio.installing import Installation
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
+from studio.models.installing import Installation
 from studio.pipeline import Pipeline
 from studio.settings import Settings
 from tests import tiny_models

@@ -13,7 +13,7 @@ import pytest
 from agents.types import Brief
 from audio.io import decode, read_clip
 from studio.engines.base import EngineError, Sampling
-from studio.history import History, HistoryError
+from studio.history.history import History, HistoryError
 from studio.jobs import LISTED_SECONDS, LIVE_SECONDS, GenerateRequest, JobError, Jobs, JobView, TooManyJobs, UnknownJob
 from studio.takes import DiskFull, TakeStore
 from tests.engines_for_tests import OneEngine, ToneEngine, leftovers, plan_from_brief, plan_of

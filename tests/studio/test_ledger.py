@@ -15,12 +15,12 @@ from agents.types import Brief
 from audio.clip import Clip
 from audio.io import read_clip
 from audio.loudness import integrated_lufs
-from studio.archive import MANIFEST, ArchiveError, ArchiveStopped
 from studio.engines.base import Rendering, Sampling
-from studio.grid import Grid, GridError
+from studio.history.archive import MANIFEST, ArchiveError, ArchiveStopped
+from studio.history.grid import Grid, GridError
+from studio.history.storage import Retention, beyond_the_limit, too_old_in_bin
 from studio.jobs import GenerateRequest
 from studio.settings import Settings
-from studio.storage import Retention, beyond_the_limit, too_old_in_bin
 from studio.studio import Studio
 from studio.takes import EngineFacts, Take
 from tests.tiny_plans import make_plan

@@ -12,13 +12,13 @@ from agents.planner import make_brief, plan_from_brief
 from audio.clip import Clip
 from rag.filters import Filters
 from rag.importing import Report
-from studio.clap_models import ClapModels
 from studio.engines.base import Rendering, Sampling
-from studio.history import History
-from studio.hub import ModelError
-from studio.library import BUILT_IN, Library, vocabulary
-from studio.library_jobs import LibraryBusy
-from studio.library_watch import Watch
+from studio.history.history import History
+from studio.library.jobs import LibraryBusy
+from studio.library.library import BUILT_IN, Library, vocabulary
+from studio.library.watch import Watch
+from studio.models.clap import ClapModels
+from studio.models.hub import ModelError
 from studio.settings import Settings
 from studio.takes import EngineFacts, Take, TakeStore
 from tests.rag.music import piece, written
@@ -92,7 +92,7 @@ def test_a_binned_take_leaves_the_library_and_comes_back(library: Library, store
 def test_takes_are_noticed_in_the_background(
     library: Library, store: TakeStore, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio.library_takes._LOOK_SECONDS", 0.1)
+    monkeypatch.setattr("studio.library.takes._LOOK_SECONDS", 0.1)
     library.begin()
     take = kept_take(store, history, "jazz", piece(seed=2))
     patience = time.monotonic() + 60

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from audio.clip import Clip
 from audio.effects import Chain, Gain, Width
-from studio.desk_errors import MixError
-from studio.mix import Mix, Room, Strip, flat_mix, in_room, panned, render_mix, room_response, through_chain
-from studio.mix_book import MOST_STEPS, MixBook
+from studio.desk.errors import MixError
+from studio.desk.mix import Mix, Room, Strip, flat_mix, in_room, panned, render_mix, room_response, through_chain
+from studio.desk.mix_book import MOST_STEPS, MixBook
 from tests.audio.sounds import RATE, band, mixed
 
 PARTS = band(2.0)
@@ -82,7 +82,7 @@ def test_a_send_rings_after_the_part_and_its_fader_closes_it() -> None:
 def test_a_long_sound_is_in_the_same_room_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = Clip(mixed(PARTS).samples[:1], RATE)
     at_once = in_room(sent, Room(kind="plate"))
-    monkeypatch.setattr("studio.mix._BLOCK_SECONDS", 1)
+    monkeypatch.setattr("studio.desk.mix._BLOCK_SECONDS", 1)
     assert np.allclose(in_room(sent, Room(kind="plate")).samples, at_once.samples, atol=1e-5)
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from studio.engines.base import EngineError, ModelMissing
 from studio.engines.musicgen.checkpoint import file_sha256, inspect, weights_sha256
-from studio.hub import choose_files
-from studio.models import CARDS, Catalogue, DownloadCancelled, ModelError, NoNetwork
+from studio.models.catalogue import CARDS, Catalogue, DownloadCancelled, ModelError, NoNetwork
+from studio.models.hub import choose_files
 from tests import tiny_models
 from tests.hub_server import Hub, serve
 

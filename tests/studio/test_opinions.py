@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from studio.history import History
-from studio.opinions import OpinionError, Opinions, Standing
+from studio.history.history import History
+from studio.history.opinions import OpinionError, Opinions, Standing
 
 A, B, C = "20261124-101010-aaaaaa", "20261124-101010-bbbbbb", "20261124-101010-cccccc"
 

@@ -13,9 +13,9 @@ from studio.engines.base import Listener, Rendering, Sampling
 from studio.engines.musicgen.ears import Ears
 from studio.engines.musicgen.layers import render
 from studio.engines.musicgen.melody import from_clip
+from studio.models.stems import StemModels
 from studio.parting import Parting
 from studio.separation import Separations
-from studio.stem_models import StemModels
 from tests.tiny_demucs import write_demucs
 from tests.tiny_plans import make_plan
 

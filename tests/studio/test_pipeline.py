@@ -13,7 +13,7 @@ from audio.clip import Clip
 from studio.engines.base import Cancelled, EngineError, Listener, ModelMissing, Sampling
 from studio.engines.musicgen import decode
 from studio.engines.musicgen.engine import MusicGenEngine
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
 from studio.pipeline import Pipeline
 from studio.settings import Settings
 from tests import tiny_models

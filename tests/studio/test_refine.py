@@ -14,11 +14,11 @@ from agents.types import Brief, SongPlan
 from audio.io import read_clip
 from benchmarks.erring import ErringEngine
 from benchmarks.refine import OneEngine, others_stayed
-from studio.agent_history import AgentHistory
 from studio.engines.base import EngineError, Listener, Rendering, Sampling
 from studio.engines.sketch.engine import SketchEngine
 from studio.engines.sketch.exchange import section_spans, shares, tracks_of
-from studio.history import History
+from studio.history.agent_history import AgentHistory
+from studio.history.history import History
 from studio.refine import RefineError, Refinements, RefineRequest, rendering_of
 from studio.takes import TakeStore
 

@@ -11,11 +11,11 @@ import pytest
 
 from audio.clip import Clip
 from audio.work import WorkCancelled
-from studio.downloads import Downloads
 from studio.engines.base import Listener, Sampling
-from studio.hub import ModelError
+from studio.models.downloads import Downloads
+from studio.models.hub import ModelError
+from studio.models.stems import CARDS, StemModels
 from studio.separation import SeparationError, Separations
-from studio.stem_models import CARDS, StemModels
 from studio.takes import EngineFacts, Take, TakeStore
 from tests.audio.sounds import RATE, band, mixed
 from tests.engines_for_tests import ToneEngine, plan_of

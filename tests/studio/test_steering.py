@@ -14,7 +14,7 @@ from audio.clip import Clip
 from studio.engines.base import EngineError, Listener, Sampling
 from studio.engines.steering import AdapterUse, PromptWeight, Steering
 from studio.jobs import GenerateRequest
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
 from studio.pipeline import Pipeline
 from studio.settings import Settings
 from studio.studio import NotYours, Studio

@@ -10,12 +10,12 @@ import pytest
 
 from agents.harmony import Key
 from agents.types import Decided
-from studio.defaults import Defaults
 from studio.engines.base import Sampling
 from studio.engines.steering import AdapterUse
-from studio.opinions import Standing
+from studio.history.defaults import Defaults
+from studio.history.opinions import Standing
+from studio.history.trends import Judged, judged_takes, trends, wilson
 from studio.takes import EngineFacts, Take
-from studio.trends import Judged, judged_takes, trends, wilson
 from tests.tiny_plans import make_plan
 
 GENRES = ("house", "ambient", "rock", "jazz", "lofi hip hop", "waltz")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from audio.clip import Clip
-from studio.file_models import FileModels
-from studio.hub import ModelError
+from studio.models.files import FileModels
+from studio.models.hub import ModelError
 from studio.voice import RATE_HZ, Heard, VoiceError, VoiceStopped, hear, spoken_part, transcribe
 from tests.tiny_whisper import write_whisper
 

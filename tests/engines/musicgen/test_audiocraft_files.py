@@ -14,7 +14,7 @@ from studio.engines.musicgen import codec, decode
 from studio.engines.musicgen.audiocraft_files import convert, is_audiocraft
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect
 from studio.engines.musicgen.load import load
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
 from tests import audiocraft_files, tiny_models
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from studio.engines.base import Listener, Sampling
 from studio.engines.musicgen.engine import MusicGenEngine
-from studio.models import Catalogue
+from studio.models.catalogue import Catalogue
 from tests.tiny_plans import make_plan
 
 pytestmark = pytest.mark.weights

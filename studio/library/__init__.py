@@ -1,0 +1,1 @@
+"""The user's own music in the studio: importing, watching, references."""

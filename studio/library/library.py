@@ -1,0 +1,266 @@
+"""The user's own music, wired for the studio: the library, its vectors, the embedders that are here, and its long work.
+
+Opens nothing until it is first used, so that the page is up at once. Knows nothing of pages.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from rag.database import LibraryError
+from rag.embeddings import Embedder, SignalEmbedder, WordEmbedder
+from rag.importing import Importer, Report
+from rag.index import Index
+from rag.labels import Kind, Labels, Vocabulary
+from rag.tracks import Track, Tracks
+from rag.vectordb import EdgeStore, Schema, VectorStore
+from studio.history.history import History
+from studio.library.jobs import LibraryJob, LibraryJobs
+from studio.library.takes import TakesInLibrary
+from studio.library.watch import Watch
+from studio.models.clap import ClapModels
+from studio.models.downloads import Downloads
+from studio.models.hub import ModelError
+from studio.settings import Settings
+from studio.takes import TakeStore
+
+BUILT_IN = "built-in"
+
+
+class Library:
+    """One library in the data folder. Lazy: `tracks` and `index` open at their first use; owns its threads.
+
+    history, store: the studio's takes, which are tracks as well; without them only files are.
+    """
+
+    def __init__(self, settings: Settings, *, history: History | None = None, store: TakeStore | None = None) -> None:
+        self.settings = settings
+        self.folder = settings.library_dir
+        self.models = ClapModels(settings.models_dir)
+        self.downloads = Downloads(self.models)
+        self.jobs = LibraryJobs()
+        self.watch = Watch(self.rescan)
+        self._lock = threading.RLock()
+        self._indexes: dict[str, Index] = {}
+        self._embedders: dict[str, Embedder] = {}
+        self._behind = True
+        self.takes = (
+            TakesInLibrary(
+                history, store, lambda: self.tracks, lambda track: self.importer().add_known(track, later=True)
+            )
+            if history is not None and store is not None
+            else None
+        )
+
+    # ------------------------------------------------------------------------------------------------ parts
+
+    @property
+    def tracks(self) -> Tracks:
+        """Every track. Raises LibraryError when it cannot be opened."""
+        with self._lock:
+            return self._tracks
+
+    @cached_property
+    def _tracks(self) -> Tracks:
+        return Tracks(self.folder / "library.sqlite3")
+
+    @cached_property
+    def signal(self) -> SignalEmbedder:
+        """The built-in tier."""
+        return SignalEmbedder()
+
+    @cached_property
+    def words(self) -> WordEmbedder:
+        """Reads descriptions and questions."""
+        return WordEmbedder()
+
+    @property
+    def model(self) -> str:
+        """What hears: BUILT_IN or a CLAP model's id; by the settings, and by what is here."""
+        wanted = self.settings.library_model
+        if wanted == "auto":
+            here = [status.card.id for status in self.models.models() if status.state == "present"]
+            return here[0] if here else BUILT_IN
+        return BUILT_IN if wanted == BUILT_IN else self.models.card(wanted).id
+
+    @property
+    def sound(self) -> Embedder:
+        """The embedder in use. Raises ModelError when the settings name a model that is not here."""
+        with self._lock:
+            name = self.model
+            if name == BUILT_IN:
+                return self.signal
+            if name not in self._embedders:
+                from rag.clap import ClapEmbedder
+
+                self._embedders[name] = ClapEmbedder(self.models.folder(name), device=self._device())
+            return self._embedders[name]
+
+    @property
+    def index(self) -> Index:
+        """Tracks and vectors of the embedder in use, in step with each other, new takes included.
+
+        Raises VectorStoreError when the store cannot be opened, ModelError as `sound`.
+        """
+        with self._lock:
+            index = self._opened()
+            if self._behind:
+                self._behind = False
+                self._importer(index).finish()
+            return index
+
+    def _opened(self) -> Index:
+        """The index as it is, perhaps behind by some takes: bringing it in step needs the model that reads words."""
+        with self._lock:
+            sound = self.sound
+            if sound.identity not in self._indexes:
+                index = Index(
+                    self.tracks, sound=sound, signal=self.signal, words=self.words, open_store=self._open_store
+                )
+                self._indexes[sound.identity] = index
+            return self._indexes[sound.identity]
+
+    @cached_property
+    def labels(self) -> Labels:
+        return Labels(vocabulary(), listener=lambda: self.sound)
+
+    def importer(self) -> Importer:
+        """Brings files in, by the embedder in use; the studio's own folders are left out."""
+        return self._importer(self._opened())
+
+    def _importer(self, index: Index) -> Importer:
+        return Importer(index, self.labels, workers=self.settings.library_workers, leave_out=(self.settings.data_dir,))
+
+    def _add_take(self, track: Track) -> Track:
+        return self.importer().add_known(track, later=True)
+
+    def _fall_behind(self) -> None:
+        self._behind = True
+
+    # ------------------------------------------------------------------------------------------------- work
+
+    def start_import(self, places: Sequence[Path], *, watched: bool = False) -> LibraryJob:
+        """Import folders and files in the background; folders are remembered, and watched if wanted.
+
+        Raises LibraryBusy, or LibraryError for a place that is not there.
+        """
+        places = [place.expanduser().absolute() for place in places]
+        for place in places:
+            if not place.exists():
+                raise LibraryError(f"{place} is not there: choose a folder or a sound file.")
+        for place in places:
+            if place.is_dir():
+                self.tracks.add_folder(place, watched=watched)
+        if watched:
+            self.watch_folders()
+        what = f"Importing {places[0].name}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
+        return self.jobs.start(
+            "import",
+            what,
+            lambda progress, cancelled: self.importer().run(places, progress=progress, cancelled=cancelled),
+        )
+
+    def rescan(self, folders: Sequence[Path] = ()) -> LibraryJob | None:
+        """Look again through the remembered folders, or these; None when there are none."""
+        places = [folder for folder in folders or self.tracks.folders() if folder.is_dir()]
+        return self.start_again(places) if places else None
+
+    def start_again(self, places: Sequence[Path]) -> LibraryJob:
+        """Import without changing which folders are remembered."""
+        return self.jobs.start(
+            "import",
+            f"Looking through {places[0].name}",
+            lambda progress, cancelled: self.importer().run(places, progress=progress, cancelled=cancelled),
+        )
+
+    def start_reindex(self) -> LibraryJob:
+        """Have the embedder in use hear every track it does not know, after a change of model. Raises LibraryBusy."""
+        return self.jobs.start(
+            "reindex",
+            f"Hearing every track with {self.sound.label}",
+            lambda progress, cancelled: Report(
+                changed=self.importer().hear_again(progress=progress, cancelled=cancelled), cancelled=cancelled()
+            ),
+        )
+
+    def start_rebuild(self) -> LibraryJob:
+        """Make the vectors' index anew out of the library. Raises LibraryBusy."""
+        return self.jobs.start("rebuild", "Rebuilding the index", self.importer().rebuild)
+
+    def to_be_heard(self) -> int:
+        """How many tracks the embedder in use has not heard: above 0 a re-index is offered."""
+        return len(self.index.unheard())
+
+    def catch_up(self) -> None:
+        """Bring kept takes into the library and the index in step with it; cheap when nothing has changed."""
+        if self.takes is not None:
+            self.takes.step()
+        self.importer().finish()
+
+    def watch_folders(self) -> None:
+        """Watch the folders marked so, from now on."""
+        self.watch.follow([folder for folder, watched in self.tracks.folders().items() if watched and folder.is_dir()])
+
+    def begin(self) -> None:
+        """Called once the studio stands: kept takes are brought in as they come, marked folders are watched."""
+        if self.takes is not None:
+            self.takes.watch()
+        if (self.folder / "library.sqlite3").exists():
+            self.watch_folders()
+
+    def close(self) -> None:
+        """Stop all work, keeping what is done, and let the files go."""
+        self.watch.close()
+        self.downloads.close()
+        self.jobs.close()
+        if self.takes is not None:
+            self.takes.close()
+        with self._lock:
+            for index in self._indexes.values():
+                index.close()
+            if "_tracks" in self.__dict__:
+                self._tracks.close()
+
+    # ---------------------------------------------------------------------------------------------- the rest
+
+    def _open_store(self, schema: Schema) -> VectorStore:
+        if self.settings.library_qdrant_url:
+            from rag.vector_server import ServerStore
+
+            return ServerStore(self.settings.library_qdrant_url, schema)
+        return EdgeStore(self.folder / "vectors", schema)
+
+    def _device(self) -> str:
+        import torch
+
+        if self.settings.device != "auto":
+            return self.settings.device
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def vocabulary() -> Vocabulary:
+    """The studio's genres and moods, in the library's terms."""
+    from agents.knowledge import genres, moods
+
+    return Vocabulary(
+        genres={
+            name: Kind(
+                name, each.label, each.aliases, each.tempo_bpm, each.energy, each.modes, f"This is {each.label} music."
+            )
+            for name, each in genres().items()
+        },
+        moods={
+            name: Kind(
+                name, each.label, each.aliases, modes=each.modes, prompt=f"This music sounds {each.label.lower()}."
+            )
+            for name, each in moods().items()
+        },
+    )
+
+
+__all__ = ["BUILT_IN", "Library", "LibraryError", "ModelError", "vocabulary"]

@@ -1,0 +1,87 @@
+"""The sounds behind the library's tracks: as a browser plays them, as peaks, kept when they are uploaded, and which are one.
+
+Knows nothing of requests; owners are names handed in.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+from audio.io import AudioUnreadable, decode, encode, read_clip, written_whole
+from audio.peaks import bucket_peaks
+from rag.database import LibraryError
+from rag.filters import Filters
+from rag.tracks import Track
+from studio.library.library import Library
+
+PEAK_BUCKETS = 2_000
+MAX_UPLOAD_SECONDS = 3_600.0
+_PLAYED_AS_IT_IS = {
+    ".mp3": "audio/mpeg", ".flac": "audio/flac", ".wav": "audio/wav", ".ogg": "audio/ogg", ".opus": "audio/ogg",
+    ".oga": "audio/ogg",
+}  # fmt: skip
+
+
+class LibrarySounds:
+    """Over one library."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+
+    def playable(self, track: Track) -> tuple[Path, str]:
+        """A file that browsers play and its media type: the track's own, or a FLAC made once of a rarer format.
+
+        Raises LibraryError when the file is gone.
+        """
+        path = Path(track.path)
+        if not path.is_file():
+            raise LibraryError(f"“{track.label}” is not where it was: look through its folder again.")
+        if media_type := _PLAYED_AS_IT_IS.get(path.suffix.lower()):
+            return path, media_type
+        copy = self._library.folder / "heard" / f"{track.hash or track.id}.flac"
+        if not copy.is_file():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(copy) as draft:
+                draft.write_bytes(encode(read_clip(path), format="flac16"))
+        return copy, "audio/flac"
+
+    def peaks(self, track: Track) -> list[int]:
+        """About 2,000 peaks over the track, 0 to 100. Raises AudioError."""
+        return list(_peaks_of(track.path, track.mtime_ns))
+
+    def keep(self, data: bytes, *, name: str, owner: str) -> Track:
+        """Put an uploaded sound into the library, as this owner's; the same bytes are kept once an owner.
+
+        Raises AudioUnreadable for what is no sound, LibraryError when it cannot be kept.
+        """
+        decode(data, name=name, max_seconds=MAX_UPLOAD_SECONDS)
+        digest = hashlib.sha256(data).hexdigest()[:16]
+        folder = self._library.folder / "uploads" / hashlib.sha256(owner.encode()).hexdigest()[:12] / digest
+        path = folder / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            kept = next((each for each in folder.iterdir() if each.is_file()), None)
+            if kept is None:
+                with written_whole(path) as draft:
+                    draft.write_bytes(data)
+            else:
+                path = kept
+        except OSError as error:
+            raise LibraryError(f"“{name}” could not be kept: {error.strerror or error}. Make room.") from error
+        track = self._library.importer().add_known(Track(path=str(path), owner=owner))
+        if track.state == "broken":
+            raise AudioUnreadable(track.reason)
+        return track
+
+    def same_recordings(self, *, owner: str | None) -> list[list[Track]]:
+        """Groups of tracks that are one recording, the first imported first."""
+        from rag.copies import Copies
+
+        return [list(group) for group in Copies(self._library.index).duplicates(filters=Filters(owner=owner))]
+
+
+@functools.lru_cache(maxsize=64)
+def _peaks_of(path: str, changed_ns: int) -> tuple[int, ...]:
+    return tuple(bucket_peaks(read_clip(Path(path)), buckets=PEAK_BUCKETS).tolist())

@@ -1,0 +1,1 @@
+"""Models: the catalogue, what is here, and bringing them."""
