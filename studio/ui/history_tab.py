@@ -13,6 +13,7 @@ from typing import Any
 
 import gradio as gr
 
+from studio.exports import EXPORT_FORMATS
 from studio.history.finding import QueryError
 from studio.studio import Studio
 from studio.takes import TakeError
@@ -32,6 +33,7 @@ _NOTHING = {
     _SONGS: "<b>Nothing is kept yet.</b><br>What you generate stands here, with everything that was made of it.",
     _BINNED: "<b>The bin is empty.</b><br>Deleted takes wait here until you restore them or empty it.",
 }
+_FORMATS = "".join(f'<option value="{name}">{escape(label)}</option>' for name, label in EXPORT_FORMATS.items())
 # What the list of narrowings writes into the search.
 NARROWINGS = {
     "Liked": "liked:yes", "Disliked": "disliked:yes", "Exported": "exported:yes", "Never exported": "exported:no",
@@ -39,12 +41,14 @@ NARROWINGS = {
     "This month": "since:month", "Slow, under 90 bpm": "tempo:<90", "Fast, over 130 bpm": "tempo:>130", "Minor": "mode:minor",
     "Major": "mode:major", "Stopped early": "complete:no",
 }  # fmt: skip
-BULK = """<div class="st-bulk st-hidden" id="st-bulk" role="toolbar" aria-label="Picked takes">
+BULK = f"""<div class="st-bulk st-hidden" id="st-bulk" role="toolbar" aria-label="Picked takes">
 <b id="st-bulk-count"></b><span class="st-spring"></span>
 <button type="button" class="st-act" data-bulk="all">All shown</button>
 <button type="button" class="st-act" data-bulk="like">Like</button>
 <button type="button" class="st-act" data-bulk="dislike">Dislike</button>
 <button type="button" class="st-act" data-bulk="compare">Compare</button>
+<button type="button" class="st-act" data-bulk="export">Export</button>
+<select class="st-field" id="st-bulk-format" aria-label="As what">{_FORMATS}</select>
 <button type="button" class="st-act danger" data-bulk="bin">Delete</button>
 <button type="button" class="st-act" data-bulk="none">None</button></div>"""
 _ON_DAYS = """element.addEventListener("click", (event) => {

@@ -29,6 +29,7 @@ from studio.studio import Studio
 from studio.takes import Take
 from studio.ui.agent_routes import AgentRoutes
 from studio.ui.beside import Beside
+from studio.ui.bundle_routes import BundleRoutes
 from studio.ui.compare_routes import CompareRoutes
 from studio.ui.guard import refusal, too_many
 from studio.ui.library_routes import LibraryRoutes
@@ -73,6 +74,7 @@ class StudioRoutes:
             *AgentRoutes(self._studio).routes(),
             Route("/studio/static/{name}", self.static),
             *CompareRoutes(self._studio).routes(),
+            *BundleRoutes(self._studio).routes(),
             *LibraryRoutes(self._studio).routes(),
             *OutsideRoutes(self._studio).routes(),
             Route("/studio", self.nothing),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,6 +131,19 @@ def test_picked_takes_are_liked_together_and_found_so(history: Page) -> None:
     expect(history.locator("#st-history .st-card")).to_have_count(2)
     history.locator("#st-search input, #st-search textarea").fill("tempo:fast")
     expect(history.locator("#st-history")).to_contain_text("takes a number or a range")
+
+
+def test_picked_takes_are_carried_off_in_one_zip(history: Page, takes: Running) -> None:
+    for title in ("Soft tone", "Noise"):
+        history.get_by_label(f"Pick {title}").check()
+    history.locator("#st-bulk-format").select_option("wav16")
+    with history.expect_download() as download:
+        history.locator("#st-bulk [data-bulk=export]").click()
+    with zipfile.ZipFile(download.value.path()) as bundle:
+        names = bundle.namelist()
+    assert len(names) == 2 and all(name.endswith(".wav") for name in names)
+    kept = [json.loads(line) for line in (takes[2] / "deeds.jsonl").read_text().splitlines()]
+    assert {deed["take_id"] for deed in kept} == {takes[1]["soft"], takes[1]["noise"]}
 
 
 def test_songs_show_what_came_of_what(history: Page) -> None:

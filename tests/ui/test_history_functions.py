@@ -70,6 +70,10 @@ def test_a_guest_compares_and_judges_only_its_own(tmp_path: Path) -> None:
             assert his.get("/studio/compare", params={"takes": ",".join(mine)}).status_code == 404
             assert his.post("/studio/compare/choice", json=asked).status_code == 404
             assert shared.studio.ledger.opinions.all() == []
+            assert his.get("/studio/bundle.zip", params={"takes": ",".join(mine)}).status_code == 404
+            assert hers.get("/studio/bundle.zip", params={"takes": ",".join(mine)}).content[:2] == b"PK"
+            assert hers.get("/studio/bundle.zip", params={"takes": mine[0], "format": "exe"}).status_code == 400
+            assert hers.get("/studio/bundle.zip").status_code == 404
             assert hers.post("/studio/compare/choice", json=asked).status_code == 200
             assert shared.studio.ledger.standings()[mine[0]].won == 1
             for wrong in ({}, {"takes": mine[:1]}, {**asked, "preferred": "x"}, {**asked, "path": "/etc"}):

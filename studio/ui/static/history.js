@@ -18,6 +18,7 @@ export function listenToPicks(act, compare) {
     const takes = picked();
     if (does === "all" || does === "none") for (const box of document.querySelectorAll("#st-history [data-pick]")) box.checked = does === "all";
     else if (does === "compare") { compare.set(takes.slice(0, 8)); document.querySelector("#st-history-tabs [role=tab]:nth-of-type(2)")?.click(); }
+    else if (does === "export") location.href = `studio/bundle.zip?format=${$("st-bulk-format").value}&takes=${takes.join(",")}`;
     else if (does !== "bin" || confirm(`Put ${takes.length} takes into the bin?`)) act({ action: "bulk", what: does, takes });
     show();
   });
