@@ -1,6 +1,6 @@
 """Takes the pictures of the page that the README shows, from a studio with a few fresh takes in it.
 
-.venv/bin/python docs/screenshots.py
+.venv/bin/python docs/screenshots.py [shape library refine desk page]
 """
 
 from __future__ import annotations
@@ -199,22 +199,12 @@ def tag(path: Path, *, title: str, genre: str, year: int) -> None:
     file.save()
 
 
-def main() -> None:
-    from playwright.sync_api import sync_playwright
-
+def pictures_of_the_page(playwright: Any) -> None:
+    """Generate, Enhance, History and its comparison, the light page, and the page on a phone."""
     from tests.browser.conftest import QUIET, _chromium, open_page
     from tests.running import running_studio
 
-    with sync_playwright() as playwright:
-        picture_of_shaping(playwright)
-        pictures_of_the_library(playwright)
-        picture_of_refining(playwright)
-        pictures_of_the_desk(playwright)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_studio(Path(folder)) as studio,
-        sync_playwright() as playwright,
-    ):
+    with tempfile.TemporaryDirectory() as folder, running_studio(Path(folder)) as studio:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
         page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="dark")
         open_page(page, studio.url)
@@ -230,6 +220,15 @@ def main() -> None:
         page.get_by_text("All settings").first.click()
         page.wait_for_timeout(500)
         page.screenshot(path=DOCS / "history.png")
+        for place in range(3):
+            page.locator("#st-history [data-act=compare]").nth(place).click()
+        page.get_by_role("tab", name="Compare", exact=True).click()
+        page.locator("#st-ab-sides [data-side]").nth(2).wait_for()
+        page.locator("#st-ab-play").click()
+        page.wait_for_function("() => studio.compare.now > 5", timeout=60_000)
+        page.locator("#st-ab-sides [data-side='1']").click()
+        page.screenshot(path=DOCS / "compare.png")
+        page.locator("#st-ab-play").click()
         page.locator("#st-theme").click()
         page.get_by_role("tab", name="Generate").click()
         page.get_by_text("Edit the plan").click()
@@ -242,6 +241,20 @@ def main() -> None:
         page.wait_for_timeout(800)
         page.screenshot(path=DOCS / "phone.png")
         browser.close()
+
+
+PICTURES = {
+    "shape": picture_of_shaping, "library": pictures_of_the_library, "refine": picture_of_refining,
+    "desk": pictures_of_the_desk, "page": pictures_of_the_page,
+}  # fmt: skip
+
+
+def main() -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        for name in sys.argv[1:] or PICTURES:
+            PICTURES[name](playwright)
 
 
 if __name__ == "__main__":

@@ -99,9 +99,14 @@ def _lay_out() -> tuple[HistoryTab, dict[str, Any]]:
             scale=4, min_width=220, elem_id="st-search",
         )  # fmt: skip
         parts["narrow"] = gr.Dropdown(
-            ["", *NARROWINGS], value="", show_label=False, min_width=150, scale=1, elem_id="st-narrow"
+            [("Narrow …", ""), *((name, name) for name in NARROWINGS)],
+            value="",
+            show_label=False,
+            min_width=150,
+            scale=1,
+            elem_id="st-narrow",
         )
-        shelf = gr.Radio([_KEPT, _SONGS, _BINNED], value=_KEPT, show_label=False, min_width=210, elem_id="st-shelf")
+        shelf = gr.Radio([_KEPT, _SONGS, _BINNED], value=_KEPT, show_label=False, min_width=300, elem_id="st-shelf")
         parts["empty"] = gr.Button("Empty the bin", visible=False, min_width=130, scale=0, elem_id="st-empty-bin")
     parts["days"] = gr.HTML(js_on_load=_ON_DAYS, elem_id="st-days")
     shown = gr.State(PAGE)

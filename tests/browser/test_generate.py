@@ -114,6 +114,12 @@ def test_every_export_opens_in_another_program(page: Page, tmp_path: Path) -> No
                 assert len(parts) >= 3
                 samples, _ = soundfile.read(io.BytesIO(archive.read(parts[0])))
                 assert len(samples) > 0
+        elif name in ("dawproject", "reaper", "daw"):
+            with zipfile.ZipFile(path) as archive:
+                assert archive.testzip() is None
+                inside = archive.namelist()
+            wanted = {"dawproject": "project.xml", "reaper": ".rpp", "daw": ".mid"}[name]
+            assert any(file.endswith(wanted) for file in inside) and sum(file.endswith(".wav") for file in inside) >= 3
         elif name == "midi":
             assert mido.MidiFile(path).length == pytest.approx(10, abs=3)
         else:
