@@ -140,7 +140,7 @@ def test_a_killed_download_never_counts_as_present_and_goes_on(
     hub.seconds_a_piece = 0.05
     script = (
         "import huggingface_hub.constants as c; c.DOWNLOAD_CHUNK_SIZE = 65_536\n"
-        "from pathlib import Path\nfrom studio.models import Catalogue\n"
+        "from pathlib import Path\nfrom studio.models.catalogue import Catalogue\n"
         f"Catalogue(Path({str(data_dir / 'models')!r}), endpoint={hub.url!r}).download({SMALL!r})"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "0"}

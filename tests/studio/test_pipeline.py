@@ -208,7 +208,7 @@ def test_listing_engines_loads_no_torch(data_dir: Path) -> None:
 
     script = (
         "import sys; from pathlib import Path\n"
-        "from studio.models import Catalogue; from studio.pipeline import Pipeline; from studio.settings import Settings\n"
+        "from studio.models.catalogue import Catalogue; from studio.pipeline import Pipeline; from studio.settings import Settings\n"
         f"Pipeline(Settings(), Catalogue(Path({str(data_dir)!r}))).engines()\n"
         "print([m for m in ('torch', 'transformers', 'huggingface_hub', 'gradio') if m in sys.modules])"
     )

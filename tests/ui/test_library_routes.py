@@ -204,7 +204,9 @@ def test_charts_are_drawn_by_this_studios_own_script(client: httpx.Client) -> No
 def test_a_store_that_another_studio_holds_is_said_in_a_sentence(tmp_path: Path, sounds: dict[str, bytes]) -> None:
     with served_studio(tmp_path / "data", library_workers=1) as served, served.browser() as client:
         library = served.studio.library
-        elsewhere = EdgeStore(library.folder / "vectors", library.index.schema)
+        index = library.index
+        index.close()
+        elsewhere = EdgeStore(library.folder / "vectors", index.schema)
         holder = _held_elsewhere(elsewhere.folder, closing=elsewhere)
         try:
             reply = client.post(
