@@ -48,7 +48,7 @@ class Constructed:
 def constructed(sketch: Sketch, bars: int) -> Constructed | None:
     """Bars of the sketch played round; None when it has no stretch whose halves differ in their chords."""
     from audio.beats import steady_beats
-    from audio.loops import find_loops, tile
+    from audio.loops import Loop, find_loops, looped, tile
 
     plan = sketch.plan
     chords = [s.chords.value[bar % len(s.chords.value)] for s in plan.sections for bar in range(s.bars.value)]
@@ -59,7 +59,8 @@ def constructed(sketch: Sketch, bars: int) -> Constructed | None:
     clip = sketch.clip()
     length = round(bars * plan.bar_seconds * clip.sample_rate_hz)
     start = round(starts[len(starts) // 2] * plan.bar_seconds * clip.sample_rate_hz)
-    piece = clip.samples[:, start : start + length]
+    # Joined as a producer joins it: a hard cut would be a click of the material's own, in every loop there is.
+    piece = looped(clip, Loop(start_frame=start, end_frame=start + length, bars=bars, score=1.0, why="")).samples
     round_and_round = Clip(np.tile(piece, (1, max(3, 16 // bars))), clip.sample_rate_hz)
     meter = plan.meter.value
     beats = steady_beats(
