@@ -50,6 +50,15 @@ def write_demucs(
     return folder
 
 
+def write_model(folder: Path, model: Any) -> Path:
+    """Any Demucs as htdemucs' folder after a download."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (signature,) = SIGNATURES["htdemucs"]
+    _write_safetensors(model, folder, signature)
+    (folder / "htdemucs.yaml").write_text(f"models: ['{signature}']\n", encoding="utf-8")
+    return folder
+
+
 def _write_safetensors(model: Any, folder: Path, signature: str) -> None:
     from safetensors.torch import save_file
 
