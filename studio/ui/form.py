@@ -5,7 +5,6 @@ Knows the names of the fields and nothing of how they look.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -186,7 +185,7 @@ def sampling_of(values: Mapping[str, Any]) -> Sampling:
 
 
 def plan_fields(plan: SongPlan) -> dict[str, Any]:
-    """The plan editor's fields: title, tempo, key, meter and the table of sections, marked with the plan they are of."""
+    """The plan editor's fields: title, tempo, key, meter and the table of sections."""
     rows = [
         [
             section.name.value,
@@ -204,21 +203,19 @@ def plan_fields(plan: SongPlan) -> dict[str, Any]:
         "plan_key": plan.key.value.name,
         "plan_meter": plan.meter.value.name,
         "plan_rows": rows,
-        "plan_mark": hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:16],
     }
 
 
 def edited_plan(values: Mapping[str, Any]) -> SongPlan | None:
     """The kept plan with the editor's changes in it, or None when there is none.
 
-    While a new plan is on its way to the page, the editor still holds the fields of the one before: they are no edits.
     Raises PlanError with one sentence when an edit makes no sense; the kept plan is unchanged.
     """
     if not values.get("plan"):
         return None
     original = SongPlan.model_validate(values["plan"])
     shown = plan_fields(original)
-    if values["plan_mark"] != shown["plan_mark"] or {name: values[name] for name in shown} == shown:
+    if {name: values[name] for name in shown} == shown:
         return original
     try:
         edits = {

@@ -174,7 +174,6 @@ def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any], dict
                     "plan_key": gr.Dropdown(KEYS[1:], label="Key", allow_custom_value=True, min_width=110),
                     "plan_meter": gr.Dropdown(METERS[1:], label="Meter", allow_custom_value=True, min_width=80),
                 }
-            parts["plan_mark"] = gr.Textbox(visible="hidden")
             parts["plan_rows"] = gr.Dataframe(
                 headers=list(PLAN_COLUMNS), datatype=["str", "number", "number", "str", "str", "str"], type="array",
                 column_count=len(PLAN_COLUMNS), interactive=True, wrap=False, show_label=False, elem_id="st-plan-rows",
