@@ -17,7 +17,7 @@ from studio.ui.opinion_buttons import opinion_buttons
 from studio.ui.verdict_view import score_chip
 from studio.ui.visitors import Visitor
 
-_PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
+PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
 _BY = {"asked": "you asked", "inferred": "inferred", "default": "default"}
 
 
@@ -135,7 +135,7 @@ def _take_card(
     badges = "".join(f'<span class="st-badge {b["kind"]}">{escape(b["text"])}</span>' for b in badges_of(take))
     play = (
         f'<button type="button" class="st-play" data-act="play" data-take="{identity}" aria-label="Play {title}"'
-        f"{' disabled' if binned else ''}>{_PLAY}</button>"
+        f"{' disabled' if binned else ''}>{PLAY}</button>"
     )
     marked = "" if binned else f' data-take="{identity}"'
     return (

@@ -15,10 +15,10 @@ from studio.engines.steering import AdapterUse
 from studio.history.grid import Grid, GridError, Row
 from studio.jobs import JobError
 from studio.studio import Studio
+from studio.ui.cards import PLAY
 from studio.ui.form import brief_of, sampling_of
 from studio.ui.visitors import Visitor, visitor_of
 
-_PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
 _LIKED = {True: "liked", False: "disliked", None: ""}
 
 
@@ -125,6 +125,6 @@ def _line(row: Row) -> str:
     preferred = f" {row.standing.won}:{row.standing.lost}" if row.standing.won + row.standing.lost else ""
     return (
         f'<tr data-take="{identity}"><td><button type="button" class="st-thumb" data-act="play" data-take="{identity}" '
-        f'aria-label="Play">{_PLAY}</button></td>{cells}<td>{score}</td><td>{_LIKED[row.standing.liked]}{preferred}</td>'
+        f'aria-label="Play">{PLAY}</button></td>{cells}<td>{score}</td><td>{_LIKED[row.standing.liked]}{preferred}</td>'
         f'<td><button type="button" class="st-act" data-act="compare" data-take="{identity}" aria-pressed="false">A/B</button></td></tr>'
     )

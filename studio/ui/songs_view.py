@@ -12,9 +12,8 @@ from typing import Any
 
 from studio.history.lineage import Node
 from studio.history.opinions import Standing
-from studio.ui.cards import clock
+from studio.ui.cards import PLAY, clock
 
-_PLAY = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M7 4.5v15l13-7.5z"/></svg>'
 _LONGEST = 700
 
 
@@ -43,7 +42,7 @@ def _branch(node: Node, standings: Mapping[str, Standing]) -> str:
     below = "".join(_branch(child, standings) for child in node.children)
     return (
         f'<li class="st-card st-branch" data-take="{identity}">'
-        f'<button type="button" class="st-play" data-act="play" data-take="{identity}" aria-label="Play {title}, {node.how}">{_PLAY}</button>'
+        f'<button type="button" class="st-play" data-act="play" data-take="{identity}" aria-label="Play {title}, {node.how}">{PLAY}</button>'
         f"<h4>{escape(node.how.capitalize())}</h4>"
         f'<div class="st-acts"><button type="button" class="st-act" data-act="compare" data-take="{identity}" aria-pressed="false">A/B</button>'
         f'<button type="button" class="st-act" data-act="edit" data-take="{identity}">Edit plan</button></div>'
