@@ -22,6 +22,7 @@ from studio.takes import TakeError
 from studio.ui import shell
 from studio.ui.adapters_panel import WORN_FIELDS, build_adapters_panel
 from studio.ui.cards import plan_view, take_cards, votes_of
+from studio.ui.daw_panel import build_daw_panel
 from studio.ui.enhance_panel import lay_out_enhanced, wire_enhance
 from studio.ui.form import (
     PLAN_COLUMNS,
@@ -87,7 +88,7 @@ def recent_takes(studio: Studio, visitor: Visitor) -> str:
 def build_generate_tab(studio: Studio) -> GenerateTab:
     """Lay out the tab inside the current Blocks and wire it; returns its components."""
     with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
+        with gr.Column(scale=5, min_width=320) as composer:
             fields, steering, buttons = _composer(studio)
         with gr.Column(scale=6, min_width=320):
             plan, plan_strip, plan_panel, plan_parts, message = _plan_panel()
@@ -101,6 +102,8 @@ def build_generate_tab(studio: Studio) -> GenerateTab:
     wire_refine(studio, buttons, tab.inputs)
     wire_message(studio, message, tab, show_plan)
     wire_suggestions(studio, buttons["suggest"], fields["words"])
+    with composer:
+        build_daw_panel(studio, tab)
     return tab
 
 
