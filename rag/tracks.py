@@ -79,7 +79,13 @@ class Track:
 class Tracks(Database):
     """The library at `path`, made when absent. `notice` tells the user of anything odd at opening, else ""."""
 
+    noun = "library"
+    error = LibraryError
     migrations = MIGRATIONS
+    remedy = "Restart the studio and try again."
+    set_aside = (
+        "The library was damaged and was set aside as {name}. Your music is untouched: import its folders again."
+    )
 
     # ------------------------------------------------------------------------------------------------ tracks
 
@@ -95,17 +101,17 @@ class Tracks(Database):
         vectors: by (model identity, name), each (width,) or (windows, width); kept as half floats. Returns the track
         with its id.
         """
-        with self._writing() as connection:
+        with self.writing() as connection:
             return self._put(connection, track, vectors, fingerprint)
 
     def update(self, track_id: int, **changes: Any) -> Track:
         """Change fields of a track. Raises LibraryError when there is no such track."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             return self._put(connection, replace(self._known(track_id), **changes), None, None)
 
     def get(self, track_id: int, *, owner: str | None = None) -> Track | None:
         """The track, or None when there is none (or it is another owner's)."""
-        rows = self._rows("SELECT * FROM tracks WHERE id = ? AND (? IS NULL OR owner = ?)", (track_id, owner, owner))
+        rows = self.read("SELECT * FROM tracks WHERE id = ? AND (? IS NULL OR owner = ?)", (track_id, owner, owner))
         return _track(rows[0]) if rows else None
 
     def many(self, track_ids: Iterable[int]) -> dict[int, Track]:
@@ -114,25 +120,25 @@ class Tracks(Database):
         ids = list(track_ids)
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500]
-            rows = self._rows(f"SELECT * FROM tracks WHERE id IN ({', '.join('?' * len(some))})", some)
+            rows = self.read(f"SELECT * FROM tracks WHERE id IN ({', '.join('?' * len(some))})", some)
             found |= {row["id"]: _track(row) for row in rows}
         return found
 
     def by_path(self, path: str | Path) -> Track | None:
-        rows = self._rows("SELECT * FROM tracks WHERE path = ?", (str(path),))
+        rows = self.read("SELECT * FROM tracks WHERE path = ?", (str(path),))
         return _track(rows[0]) if rows else None
 
     def by_hash(self, hash: str) -> list[Track]:
         """Every track whose file has these bytes."""
-        return [_track(row) for row in self._rows("SELECT * FROM tracks WHERE hash = ? ORDER BY id", (hash,))]
+        return [_track(row) for row in self.read("SELECT * FROM tracks WHERE hash = ? ORDER BY id", (hash,))]
 
     def by_take(self, take_id: str) -> Track | None:
-        rows = self._rows("SELECT * FROM tracks WHERE take_id = ?", (take_id,))
+        rows = self.read("SELECT * FROM tracks WHERE take_id = ?", (take_id,))
         return _track(rows[0]) if rows else None
 
     def takes(self) -> dict[str, tuple[int, str]]:
         """The studio's own takes in the library, (id, state) by take id."""
-        rows = self._rows("SELECT take_id, id, state FROM tracks WHERE take_id IS NOT NULL")
+        rows = self.read("SELECT take_id, id, state FROM tracks WHERE take_id IS NOT NULL")
         return {row["take_id"]: (row["id"], row["state"]) for row in rows}
 
     def listing(
@@ -150,14 +156,14 @@ class Tracks(Database):
         order: added (newest first), title, artist, tempo, key, energy, year, seconds or id.
         """
         clause, values = self._where(filters, words, state)
-        rows = self._rows(
+        rows = self.read(
             f"SELECT * FROM tracks WHERE {clause} ORDER BY {_ORDERS[order]} LIMIT ? OFFSET ?", (*values, limit, offset)
         )
         return [_track(row) for row in rows]
 
     def count(self, filters: Filters = EVERYTHING, *, words: str = "", state: State | None = "present") -> int:
         clause, values = self._where(filters, words, state)
-        return int(self._rows(f"SELECT count(*) AS n FROM tracks WHERE {clause}", values)[0]["n"])
+        return int(self.read(f"SELECT count(*) AS n FROM tracks WHERE {clause}", values)[0]["n"])
 
     def stream(
         self, filters: Filters = EVERYTHING, *, state: State | None = "present", at_a_time: int = 500
@@ -165,7 +171,7 @@ class Tracks(Database):
         """Every track by id, a few hundred in memory at once; the library may change meanwhile."""
         clause, values = self._where(filters, "", state)
         last = 0
-        while rows := self._rows(
+        while rows := self.read(
             f"SELECT * FROM tracks WHERE {clause} AND id > ? ORDER BY id LIMIT ?", (*values, last, at_a_time)
         ):
             yield from (_track(row) for row in rows)
@@ -173,16 +179,16 @@ class Tracks(Database):
 
     def ids(self, filters: Filters = EVERYTHING, *, words: str = "", state: State | None = "present") -> list[int]:
         clause, values = self._where(filters, words, state)
-        return [row["id"] for row in self._rows(f"SELECT id FROM tracks WHERE {clause} ORDER BY id", values)]
+        return [row["id"] for row in self.read(f"SELECT id FROM tracks WHERE {clause} ORDER BY id", values)]
 
     def mark_gone(self, track_ids: Iterable[int]) -> None:
         """Note that the files are not there any more; what was heard in them is kept."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.executemany("UPDATE tracks SET state = 'gone' WHERE id = ?", [(each,) for each in track_ids])
 
     def forget(self, track_ids: Iterable[int]) -> None:
         """Drop tracks from the library for good; their files stay."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             for track_id in track_ids:
                 for table, column in (("vectors", "track_id"), ("fingerprints", "track_id"), ("track_words", "rowid")):
                     connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (track_id,))
@@ -190,7 +196,7 @@ class Tracks(Database):
 
     def known_files(self, under: str = "") -> dict[str, tuple[int, int, int, str]]:
         """What the library knows of the files under a folder: by path (id, size, mtime_ns, state)."""
-        rows = self._rows(
+        rows = self.read(
             "SELECT path, id, size, mtime_ns, state FROM tracks WHERE path >= ? AND path < ?",
             (under, under + "\U0010ffff"),
         )
@@ -199,7 +205,7 @@ class Tracks(Database):
     def heard_otherwise(self, analysis: str) -> list[int]:
         """Tracks whose figures come of another analysis than this."""
         return [
-            row["id"] for row in self._rows("SELECT id FROM tracks WHERE heard_by <> ? AND heard_by <> ''", (analysis,))
+            row["id"] for row in self.read("SELECT id FROM tracks WHERE heard_by <> ? AND heard_by <> ''", (analysis,))
         ]
 
     # ----------------------------------------------------------------------------- what was heard, as vectors
@@ -210,7 +216,7 @@ class Tracks(Database):
         ids = list(track_ids)
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500]
-            rows = self._rows(
+            rows = self.read(
                 f"SELECT track_id, width, data FROM vectors WHERE model = ? AND name = ? AND track_id IN "
                 f"({', '.join('?' * len(some))})",
                 (model, name, *some),
@@ -220,13 +226,13 @@ class Tracks(Database):
 
     def add_vectors(self, track_id: int, vectors: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Keep more vectors of a track, by (model identity, name)."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             _put_vectors(connection, track_id, vectors)
 
     def without_vector(self, model: str, name: str, filters: Filters = EVERYTHING) -> list[int]:
         """Present tracks that this model has not yet heard."""
         clause, values = self._where(filters, "", "present")
-        rows = self._rows(
+        rows = self.read(
             f"SELECT id FROM tracks WHERE {clause} AND features IS NOT NULL AND NOT EXISTS (SELECT 1 FROM vectors "
             "WHERE track_id = tracks.id AND model = ? AND name = ?) ORDER BY id",
             (*values, model, name),
@@ -234,14 +240,14 @@ class Tracks(Database):
         return [row["id"] for row in rows]
 
     def fingerprint(self, track_id: int) -> bytes | None:
-        rows = self._rows("SELECT print FROM fingerprints WHERE track_id = ?", (track_id,))
+        rows = self.read("SELECT print FROM fingerprints WHERE track_id = ?", (track_id,))
         return bytes(rows[0]["print"]) if rows else None
 
     # ----------------------------------------------------------------------------------------------- folders
 
     def add_folder(self, folder: Path, *, watched: bool = False) -> None:
         """Remember a folder that is imported from."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 "INSERT INTO folders (path, added_at, watched) VALUES (?, ?, ?) "
                 "ON CONFLICT (path) DO UPDATE SET watched = excluded.watched",
@@ -250,12 +256,10 @@ class Tracks(Database):
 
     def folders(self) -> dict[Path, bool]:
         """The folders imported from, and whether each is watched."""
-        return {
-            Path(row["path"]): bool(row["watched"]) for row in self._rows("SELECT * FROM folders ORDER BY path", ())
-        }
+        return {Path(row["path"]): bool(row["watched"]) for row in self.read("SELECT * FROM folders ORDER BY path", ())}
 
     def forget_folder(self, folder: Path) -> None:
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute("DELETE FROM folders WHERE path = ?", (str(folder),))
 
     # ---------------------------------------------------------------------------------------------- the rest

@@ -62,7 +62,7 @@ class AgentHistory:
         owner: str = "",
     ) -> None:
         """Remember one answer; what is longer than some 40,000 letters is cut."""
-        with self._history._writing() as connection:
+        with self._history.writing() as connection:
             connection.execute(
                 "INSERT INTO agent_steps (owner, about, agent, asked, answered, model, tier, seconds, created_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -73,7 +73,7 @@ class AgentHistory:
         self, *, about: str | None = None, agent: str | None = None, owner: str | None = None, limit: int = 200
     ) -> list[AgentStep]:
         """Remembered answers, oldest first, the last `limit` of them."""
-        with self._history._reading() as connection:
+        with self._history.reading() as connection:
             rows = connection.execute(
                 "SELECT * FROM agent_steps WHERE (? IS NULL OR about = ?) AND (? IS NULL OR agent = ?) "
                 "AND (? IS NULL OR owner = ?) ORDER BY id DESC LIMIT ?",
@@ -93,7 +93,7 @@ class AgentHistory:
     ) -> None:
         """Write where a refinement stands; the request is kept from the first time."""
         now = _now()
-        with self._history._writing() as connection:
+        with self._history.writing() as connection:
             connection.execute(
                 "INSERT INTO refinements (id, owner, title, request, state, ended, created_at, changed_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
@@ -103,13 +103,13 @@ class AgentHistory:
 
     def refinement(self, refinement_id: str) -> RefinementRow | None:
         """One refinement, or None."""
-        with self._history._reading() as connection:
+        with self._history.reading() as connection:
             row = connection.execute("SELECT * FROM refinements WHERE id = ?", (refinement_id,)).fetchone()
         return _row(row) if row else None
 
     def refinements(self, *, owner: str | None = None, limit: int = 50) -> list[RefinementRow]:
         """Refinements, newest first."""
-        with self._history._reading() as connection:
+        with self._history.reading() as connection:
             rows = connection.execute(
                 "SELECT * FROM refinements WHERE (? IS NULL OR owner = ?) ORDER BY created_at DESC, rowid DESC LIMIT ?",
                 (owner, owner, limit),
@@ -118,7 +118,7 @@ class AgentHistory:
 
     def forget_refinement(self, refinement_id: str) -> None:
         """Drop a refinement and its agents' steps; its takes stay."""
-        with self._history._writing() as connection:
+        with self._history.writing() as connection:
             connection.execute("DELETE FROM refinements WHERE id = ?", (refinement_id,))
             connection.execute("DELETE FROM agent_steps WHERE about = ?", (refinement_id,))
 

@@ -53,7 +53,7 @@ class Deeds:
 
     def all(self, *, take_id: str | None = None, kind: str | None = None, owner: str | None = None) -> list[Deed]:
         """Deeds, oldest first."""
-        with self._history._reading() as connection:
+        with self._history.reading() as connection:
             rows = connection.execute(
                 "SELECT * FROM deeds WHERE (? IS NULL OR take_id = ?) AND (? IS NULL OR kind = ?) "
                 "AND (? IS NULL OR owner = ?) ORDER BY created_at, rowid",
@@ -66,7 +66,7 @@ class Deeds:
 
     def exported(self) -> frozenset[str]:
         """The takes that were taken away as files."""
-        with self._history._reading() as connection:
+        with self._history.reading() as connection:
             rows = connection.execute("SELECT DISTINCT take_id FROM deeds WHERE kind = 'export'").fetchall()
         return frozenset(row["take_id"] for row in rows)
 
@@ -80,7 +80,7 @@ class Deeds:
         return len(fresh)
 
     def _index(self, records: list[dict[str, Any]]) -> None:
-        with self._history._writing() as connection:
+        with self._history.writing() as connection:
             connection.executemany(
                 f"INSERT OR IGNORE INTO deeds ({', '.join(_FIELDS)}) VALUES (?, ?, ?, ?, ?, ?)",
                 [tuple(record[name] for name in _FIELDS) for record in records],

@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
 
+from rag.database import Database
 from studio.history.finding import read_query
 from studio.history.schema import MIGRATIONS
 from studio.takes import Take, TakeError, TakeStore
@@ -84,109 +82,30 @@ class Reconciled:
     interrupted: tuple[str, ...] = field(default=())
 
 
-class History:
-    """The database at `path`, made when absent. `notice` tells the user of anything odd at opening, else ""."""
+class History(Database):
+    """The database at `path`, made when absent. `notice` tells the user of anything odd at opening, else "".
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.notice = ""
-        self._lock = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = self._open()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "malformed" not in str(error):
-                raise HistoryError(f"The history {path} cannot be opened: {error}. Check its permissions.") from error
-            self._set_aside()
-            self._connection = self._open()
-        except OSError as error:
-            raise HistoryError(f"The history's folder {path.parent} cannot be made: {error.strerror}.") from error
+    A damaged one is set aside, and the next reconciling fills a new one from the folders.
+    """
 
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    # ---------------------------------------------------------------------------------------------- opening
-
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None, timeout=10.0)
-        try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            if (verdict := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(f"malformed: {verdict}")
-            self._migrate(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _migrate(self, connection: sqlite3.Connection) -> None:
-        """Run the migrations this file has not seen, each whole or not at all."""
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        if version > len(MIGRATIONS):
-            raise HistoryError(
-                f"The history {self.path} was written by a newer MusicGen Studio. Update the studio to open it."
-            )
-        for number in range(version, len(MIGRATIONS)):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                if connection.execute("PRAGMA user_version").fetchone()[0] == number:
-                    for statement in MIGRATIONS[number]:
-                        connection.execute(statement)
-                    connection.execute(f"PRAGMA user_version = {number + 1}")
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-
-    def _set_aside(self) -> None:
-        """Keep the damaged database under another name; the next reconciling fills a new one from the folders."""
-        kept = self.path.with_name(f"{self.path.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}")
-        self.path.replace(kept)
-        for suffix in ("-wal", "-shm"):
-            beside = self.path.with_name(self.path.name + suffix)
-            if beside.exists():
-                beside.replace(kept.with_name(kept.name + suffix))
-        self.notice = (
-            f"The history was damaged. It was set aside as {kept.name} and built again from the takes' folders; "
-            "no take is lost."
-        )
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._connection
-            except sqlite3.DatabaseError as error:
-                raise HistoryError(
-                    f"The history could not be read or written ({error}). No take is lost; restart the studio and it "
-                    "is built again from the folders."
-                ) from error
+    noun = "history"
+    error = HistoryError
+    migrations = MIGRATIONS
+    remedy = "No take is lost; restart the studio and it is built again from the folders."
+    set_aside = (
+        "The history was damaged. It was set aside as {name} and built again from the takes' folders; no take is lost."
+    )
 
     # ------------------------------------------------------------------------------------------------ takes
 
     def add(self, take: Take, *, state: State = "kept") -> None:
         """List a take; one already listed is written anew."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             _put_take(connection, take, state)
 
     def get(self, take_id: str, *, owner: str | None = None) -> Entry | None:
         """The entry, or None when there is none (or it is another owner's)."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             row = connection.execute(
                 "SELECT * FROM takes WHERE id = ? AND (? IS NULL OR owner = ?)", (take_id, owner, owner)
             ).fetchone()
@@ -194,7 +113,7 @@ class History:
 
     def family(self, take_id: str, *, owner: str | None = None) -> tuple[Take, ...]:
         """The kept takes made of this one, those it is made of, and theirs: all versions of one song, oldest first."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(_FAMILY, {"take": take_id, "owner": owner}).fetchall()
         return tuple(_entry(row).take for row in rows)
 
@@ -221,7 +140,7 @@ class History:
             where.append("id IN (SELECT take_id FROM take_words WHERE take_words MATCH ?)")
             values.append(wanted)
         clause = " AND ".join(where)
-        with self._reading() as connection:
+        with self.reading() as connection:
             total = connection.execute(f"SELECT count(*) FROM takes WHERE {clause}", values).fetchone()[0]
             rows = connection.execute(
                 f"SELECT * FROM takes WHERE {clause} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?",
@@ -231,7 +150,7 @@ class History:
 
     def days(self, *, owner: str | None = None) -> dict[str, int]:
         """How many kept takes were made on each day (UTC), oldest first."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(
                 "SELECT substr(created_at, 1, 10) AS day, count(*) AS takes FROM takes "
                 "WHERE state = 'kept' AND (? IS NULL OR owner = ?) GROUP BY day ORDER BY day",
@@ -242,7 +161,7 @@ class History:
     def series(self, prefix: str, *, owner: str | None = None, limit: int = 20) -> list[tuple[str, Take]]:
         """The newest series whose name begins so, each with its newest take."""
         name = "json_extract(manifest, '$.request.series')"
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(
                 f"SELECT *, {name} AS series, max(created_at) FROM takes WHERE state = 'kept' AND {name} LIKE ? || '%' "
                 "AND (? IS NULL OR owner = ?) GROUP BY series ORDER BY created_at DESC LIMIT ?",
@@ -251,12 +170,12 @@ class History:
         return [(row["series"], _entry(row).take) for row in rows]
 
     def set_state(self, take_id: str, state: State) -> None:
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute("UPDATE takes SET state = ? WHERE id = ?", (state, take_id))
 
     def forget(self, take_ids: Sequence[str]) -> None:
         """Drop takes deleted for good."""
-        with self._writing() as connection:
+        with self.writing() as connection:
             for take_id in take_ids:
                 connection.execute("DELETE FROM take_words WHERE take_id = ?", (take_id,))
                 connection.execute("DELETE FROM takes WHERE id = ?", (take_id,))
@@ -277,7 +196,7 @@ class History:
     ) -> None:
         """Remember a job's state; request, owner and title are kept from the first note."""
         now = datetime.now(UTC).isoformat()
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(
                 "INSERT INTO jobs (id, owner, title, state, request, take_id, error, created_at, changed_at, engine) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
@@ -298,7 +217,7 @@ class History:
 
     def jobs(self, *, state: str | None = None, owner: str | None = None, limit: int = 200) -> list[JobRow]:
         """Remembered jobs, newest first."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(
                 "SELECT * FROM jobs WHERE (? IS NULL OR state = ?) AND (? IS NULL OR owner = ?) "
                 "ORDER BY created_at DESC, rowid DESC LIMIT ?",
@@ -313,7 +232,7 @@ class History:
         ]  # fmt: skip
 
     def forget_job(self, job_id: str) -> None:
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 
     # ------------------------------------------------------------------------------------------ reconciling
@@ -328,7 +247,7 @@ class History:
         found: dict[str, State] = dict.fromkeys(store.binned_ids(), "binned")
         found.update(dict.fromkeys(store.list_ids(), "kept"))
         added, missing, unreadable = [], [], []
-        with self._writing() as connection:
+        with self.writing() as connection:
             known = {row["id"]: row["state"] for row in connection.execute("SELECT id, state FROM takes")}
             for take_id, state in found.items():
                 if take_id in known:

@@ -119,7 +119,7 @@ class Opinions:
 
     def all(self, *, owner: str | None = None, take: str | None = None) -> list[Opinion]:
         """Opinions, oldest first."""
-        with self._history._reading() as connection:
+        with self._history.reading() as connection:
             rows = connection.execute(
                 "SELECT opinion FROM opinions WHERE (? IS NULL OR owner = ?) ORDER BY created_at, rowid", (owner, owner)
             ).fetchall()
@@ -170,7 +170,7 @@ class Opinions:
         self._index(found)
 
     def _index(self, opinions: Sequence[Opinion]) -> None:
-        with self._history._writing() as connection:
+        with self._history.writing() as connection:
             connection.executemany(
                 "INSERT OR IGNORE INTO opinions (id, owner, created_at, opinion) VALUES (?, ?, ?, ?)",
                 [(each.id, each.owner, each.created_at.isoformat(), each.model_dump_json()) for each in opinions],
