@@ -9,24 +9,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import threading
-import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from studio.engines.base import EngineError, ModelMissing
 from studio.engines.musicgen.audiocraft_files import LANGUAGE, convert, is_audiocraft
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect, remember_sha256
-from studio.models.hub import NOTES_FILE, DownloadCancelled, Fetched, ModelError, NoNetwork, Progress, bytes_in, fetch
+from studio.models.hub import DownloadCancelled, Fetched, ModelError, NoNetwork, Progress, bytes_in, fetch
+from studio.models.shelf import Shelf, State
 
 __all__ = ["CARDS", "Catalogue", "DownloadCancelled", "ModelCard", "ModelError", "ModelStatus", "NoNetwork"]
 
-State = Literal["absent", "partial", "present"]
 LICENCE = "CC-BY-NC-4.0"
 SOURCE_FILE = "source.json"
 SMALL_PARTS = 169_000_000  # T5-base's encoder and EnCodec, kept in float32 everywhere
@@ -104,15 +101,8 @@ CARDS: tuple[ModelCard, ...] = (
 )
 
 
-class Catalogue:
+class Catalogue(Shelf[ModelCard, ModelStatus]):
     """The models of one models folder, those of the hub and those of the user."""
-
-    def __init__(self, models_dir: Path, *, endpoint: str | None = None) -> None:
-        """endpoint: a mirror of the hub; None for the hub itself."""
-        self._dir = models_dir
-        self._endpoint = endpoint
-        self._downloading: set[str] = set()
-        self._lock = threading.Lock()
 
     def models(self) -> list[ModelStatus]:
         """Every known model and its state, the hub's first."""
@@ -126,59 +116,12 @@ class Catalogue:
             raise ModelError(f"There is no model “{model_id}”: choose one of {', '.join(cards)}.")
         return found
 
-    def status(self, model_id: str) -> ModelStatus:
-        """One model's state; raises ModelError when it is unknown."""
-        return self._status(self.card(model_id))
-
     def folder(self, model_id: str) -> Path:
         """Where a whole model lies; raises ModelMissing, saying how to get it and what works without."""
         status = self.status(model_id)
         if status.state == "present":
             return status.folder
         raise ModelMissing(missing_sentence(status))
-
-    def download(
-        self,
-        model_id: str,
-        *,
-        progress: Progress = lambda done, total: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> ModelStatus:
-        """Bring a model here, going on from where an earlier download stopped.
-
-        progress: called with bytes here and bytes in all, never falling. Raises NoNetwork, DownloadCancelled, or
-        ModelError; what has arrived is kept and the model does not count as present until it is whole.
-        """
-        card = self.card(model_id)
-        if card.is_local or self.status(card.id).state == "present":
-            return self.status(card.id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded already: wait for it to arrive.")
-            self._downloading.add(card.id)
-        try:
-            staging = self._staging(card)
-            fetched = fetch(card.id, staging, endpoint=self._endpoint, progress=progress, cancelled=cancelled)
-            self._move_in(card, staging, fetched)
-        finally:
-            with self._lock:
-                self._downloading.discard(card.id)
-        return self.status(card.id)
-
-    def delete(self, model_id: str) -> None:
-        """Remove a model and what is left of its download; a folder of the user's is only taken off the list."""
-        card = self.card(model_id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded: stop the download first.")
-        if card.is_local:
-            home = self._home(card)
-            self._write_local([entry for entry in self._read_local() if entry["id"] != card.id])
-            if self._conversions in home.parents:
-                self._discard(home, label=card.label)
-            return
-        for folder in (self._home(card), self._staging(card)):
-            self._discard(folder, label=card.label)
 
     def add_local(self, folder: Path) -> ModelCard:
         """List a folder with a MusicGen model in the hub's format, where it lies; raises EngineError if it is none.
@@ -233,31 +176,28 @@ class Catalogue:
     def _staging(self, card: ModelCard) -> Path:
         return self._dir / ".downloads" / card.id.replace("/", "--")
 
-    def _move_in(self, card: ModelCard, staging: Path, fetched: Fetched) -> None:
-        """Check that what arrived is a whole MusicGen model, note where it came from, and put it in its place."""
+    def _fetch(self, card: ModelCard, staging: Path, progress: Progress, cancelled: Callable[[], bool]) -> Fetched:
+        return fetch(card.id, staging, endpoint=self._endpoint, progress=progress, cancelled=cancelled)
+
+    def _arrived(self, card: ModelCard, staging: Path, fetched: Fetched | None) -> str:
         try:
             inspect(staging)
         except EngineError as error:
-            self._discard(staging, label=card.label)
-            raise ModelError(f"{card.label} arrived damaged and was thrown away: {error}") from error
-        remember_sha256(staging, fetched.sha256)
-        source = {"repo": fetched.repo_id, "revision": fetched.revision, "arrived": datetime.now(UTC).isoformat()}
-        (staging / SOURCE_FILE).write_text(json.dumps(source, indent=1), encoding="utf-8")
-        self._discard(self._home(card), label=card.label)
-        staging.replace(self._home(card))
-        (self._home(card) / NOTES_FILE).unlink(missing_ok=True)
+            return str(error)
+        if fetched is not None:
+            remember_sha256(staging, fetched.sha256)
+            source = {"repo": fetched.repo_id, "revision": fetched.revision, "arrived": datetime.now(UTC).isoformat()}
+            (staging / SOURCE_FILE).write_text(json.dumps(source, indent=1), encoding="utf-8")
+        return ""
 
-    def _discard(self, folder: Path, *, label: str) -> None:
-        """Move a folder aside, so that it is gone at once and whole, then remove it and older leavings."""
-        bin_dir = self._dir / ".deleted"
-        with self._lock:
-            if folder.exists():
-                bin_dir.mkdir(parents=True, exist_ok=True)
-                try:
-                    folder.replace(bin_dir / f"{folder.name}-{uuid.uuid4().hex[:8]}")
-                except OSError as error:
-                    raise ModelError(f"{label} is in use: unload it, then try again ({error.strerror}).") from error
-            shutil.rmtree(bin_dir, ignore_errors=True)
+    def _is_local(self, card: ModelCard) -> bool:
+        return card.is_local
+
+    def _unlist(self, card: ModelCard) -> None:
+        home = self._home(card)
+        self._write_local([entry for entry in self._read_local() if entry["id"] != card.id])
+        if self._conversions in home.parents:
+            self._discard(home, label=card.label)
 
     def _local_cards(self) -> list[ModelCard]:
         return [_local_card(entry["id"], Path(entry["folder"])) for entry in self._read_local()]

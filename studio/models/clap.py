@@ -6,14 +6,12 @@ A model is a folder in the hub's format. Knows nothing of how it is run. Sizes a
 from __future__ import annotations
 
 import json
-import shutil
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from studio.models.catalogue import State
-from studio.models.hub import NOTES_FILE, ModelError, Progress, bytes_in, fetch
+from studio.models.hub import Fetched, ModelError, Progress, bytes_in, fetch
+from studio.models.shelf import Shelf, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +48,8 @@ CARDS: tuple[ClapCard, ...] = (
 )  # fmt: skip
 
 
-class ClapModels:
+class ClapModels(Shelf[ClapCard, ClapStatus]):
     """The CLAP models of one models folder."""
-
-    def __init__(self, models_dir: Path, *, endpoint: str | None = None) -> None:
-        """endpoint: a mirror of the hub; None for the hub itself."""
-        self._dir, self._endpoint = models_dir, endpoint
-        self._downloading: set[str] = set()
-        self._lock = threading.Lock()
 
     def models(self) -> list[ClapStatus]:
         """Every known model and its state."""
@@ -70,9 +62,6 @@ class ClapModels:
                 return card
         raise ModelError(f"There is no model “{model_id}”: choose one of {', '.join(card.id for card in CARDS)}.")
 
-    def status(self, model_id: str) -> ClapStatus:
-        return self._status(self.card(model_id))
-
     def folder(self, model_id: str) -> Path:
         """Where a whole model lies; raises ModelError, saying how to get it."""
         status = self.status(model_id)
@@ -84,46 +73,11 @@ class ClapModels:
             or f"{status.card.label} is not on this machine yet: download it ({size}), or use the built-in tier."
         )
 
-    def download(
-        self,
-        model_id: str,
-        *,
-        progress: Progress = lambda done, total: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> ClapStatus:
-        """Bring a model here, going on from where an earlier download stopped.
+    def _fetch(self, card: ClapCard, staging: Path, progress: Progress, cancelled: Callable[[], bool]) -> Fetched:
+        return fetch(card.id, staging, endpoint=self._endpoint, progress=progress, cancelled=cancelled)
 
-        Raises NoNetwork, DownloadCancelled or ModelError; what has arrived is kept.
-        """
-        card = self.card(model_id)
-        if self.status(card.id).state == "present":
-            return self.status(card.id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded already: wait for it to arrive.")
-            self._downloading.add(card.id)
-        try:
-            staging = self._staging(card)
-            fetch(card.id, staging, endpoint=self._endpoint, progress=progress, cancelled=cancelled)
-            if problem := _problem(staging):
-                shutil.rmtree(staging, ignore_errors=True)
-                raise ModelError(f"{card.label} arrived damaged and was thrown away: {problem}")
-            shutil.rmtree(self._home(card), ignore_errors=True)
-            staging.replace(self._home(card))
-            (self._home(card) / NOTES_FILE).unlink(missing_ok=True)
-        finally:
-            with self._lock:
-                self._downloading.discard(card.id)
-        return self.status(card.id)
-
-    def delete(self, model_id: str) -> None:
-        """Remove a model and what is left of its download."""
-        card = self.card(model_id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded: stop the download first.")
-        for folder in (self._home(card), self._staging(card)):
-            shutil.rmtree(folder, ignore_errors=True)
+    def _arrived(self, card: ClapCard, staging: Path, fetched: Fetched | None) -> str:
+        return _problem(staging)
 
     def _status(self, card: ClapCard) -> ClapStatus:
         home = self._home(card)

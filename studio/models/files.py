@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import threading
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +17,8 @@ from typing import Literal
 
 from agents.answers import LanguageModelError
 from agents.gguf_file import inspect
-from studio.models.catalogue import State
-from studio.models.hub import ModelError, Progress, bytes_in, fetch, fetch_address
+from studio.models.hub import Fetched, ModelError, Progress, bytes_in, fetch, fetch_address
+from studio.models.shelf import Shelf, State
 
 Kind = Literal["language", "speech"]
 SPEECH_ADDRESS = "https://openaipublic.azureedge.net/main/whisper/models"
@@ -110,7 +108,7 @@ CARDS: tuple[FileCard, ...] = (
 )  # fmt: skip
 
 
-class FileModels:
+class FileModels(Shelf[FileCard, FileStatus]):
     """The one-file models of one models folder, and the GGUF files the user listed."""
 
     def __init__(
@@ -122,10 +120,8 @@ class FileModels:
         speech_address: str = SPEECH_ADDRESS,
     ) -> None:
         """endpoint: a mirror of the hub; None for the hub itself. speech_address: where Whisper's files lie."""
-        self._dir, self._cards = models_dir, cards
-        self._endpoint, self._speech_address = endpoint, speech_address
-        self._downloading: set[str] = set()
-        self._lock = threading.Lock()
+        super().__init__(models_dir, endpoint=endpoint)
+        self._cards, self._speech_address = cards, speech_address
 
     def models(self, kind: Kind | None = None) -> list[FileStatus]:
         """Every known model of a kind and its state, the catalogue's first."""
@@ -138,54 +134,12 @@ class FileModels:
                 return card
         raise ModelError(f"There is no model “{model_id}”: choose one of {', '.join(card.id for card in self._all())}.")
 
-    def status(self, model_id: str) -> FileStatus:
-        """One model's state; raises ModelError when it is unknown."""
-        return self._status(self.card(model_id))
-
     def path(self, model_id: str) -> Path:
         """Where a whole model lies; raises ModelError, saying how to get it."""
         status = self.status(model_id)
         if status.state == "present":
             return status.path
         raise ModelError(missing_sentence(status))
-
-    def download(
-        self,
-        model_id: str,
-        *,
-        progress: Progress = lambda done, total: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> FileStatus:
-        """Bring a model here, going on from where an earlier download stopped.
-
-        Raises NoNetwork, DownloadCancelled or ModelError; what has arrived is kept.
-        """
-        card = self.card(model_id)
-        if card.is_local or self.status(card.id).state == "present":
-            return self.status(card.id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded already: wait for it to arrive.")
-            self._downloading.add(card.id)
-        try:
-            self._fetch(card, progress, cancelled)
-            self._move_in(card)
-        finally:
-            with self._lock:
-                self._downloading.discard(card.id)
-        return self.status(card.id)
-
-    def delete(self, model_id: str) -> None:
-        """Remove a model and what is left of its download; a file of the user's is only taken off the list."""
-        card = self.card(model_id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded: stop the download first.")
-        if card.is_local:
-            self._write_local([path for path in self._read_local() if _local_id(path) != card.id])
-            return
-        self._home(card).unlink(missing_ok=True)
-        shutil.rmtree(self._staging(card), ignore_errors=True)
 
     def add_local(self, path: Path) -> FileCard:
         """List a GGUF file where it lies, for any agent to use; raises ModelError when it is none."""
@@ -199,36 +153,34 @@ class FileModels:
             self._write_local([*known, path])
         return self.card(_local_id(path))
 
-    def _fetch(self, card: FileCard, progress: Progress, cancelled: Callable[[], bool]) -> None:
+    def _fetch(
+        self, card: FileCard, staging: Path, progress: Progress, cancelled: Callable[[], bool]
+    ) -> Fetched | None:
         if card.repo_id:
-            fetch(
-                card.repo_id,
-                self._staging(card),
-                endpoint=self._endpoint,
+            return fetch(
+                card.repo_id, staging, endpoint=self._endpoint, progress=progress, cancelled=cancelled,
                 choose=lambda names: [name for name in names if name == card.filename],
-                progress=progress,
-                cancelled=cancelled,
-            )
-            return
+            )  # fmt: skip
         fetch_address(
-            f"{self._speech_address}/{card.sha256}/{card.filename}",
-            self._staging(card),
-            name=card.filename,
-            size_bytes=card.size_bytes,
-            sha256=card.sha256,
-            progress=progress,
-            cancelled=cancelled,
-        )
+            f"{self._speech_address}/{card.sha256}/{card.filename}", staging, name=card.filename,
+            size_bytes=card.size_bytes, sha256=card.sha256, progress=progress, cancelled=cancelled,
+        )  # fmt: skip
+        return None
 
-    def _move_in(self, card: FileCard) -> None:
-        """Check what arrived, and put it in its place."""
-        arrived, home = self._staging(card) / card.filename, self._home(card)
-        if problem := _problem(card.kind, arrived):
-            shutil.rmtree(self._staging(card), ignore_errors=True)
-            raise ModelError(f"{card.label} arrived damaged and was thrown away: {problem}")
+    def _arrived(self, card: FileCard, staging: Path, fetched: Fetched | None) -> str:
+        return _problem(card.kind, staging / card.filename)
+
+    def _move_in(self, card: FileCard, staging: Path) -> None:
+        home = self._home(card)
         home.parent.mkdir(parents=True, exist_ok=True)
-        arrived.replace(home)
-        shutil.rmtree(self._staging(card), ignore_errors=True)
+        (staging / card.filename).replace(home)
+        self._discard(staging, label=card.label)
+
+    def _is_local(self, card: FileCard) -> bool:
+        return card.is_local
+
+    def _unlist(self, card: FileCard) -> None:
+        self._write_local([path for path in self._read_local() if _local_id(path) != card.id])
 
     def _status(self, card: FileCard) -> FileStatus:
         home = self._home(card)

@@ -6,15 +6,13 @@ how a model is applied. Sizes are those of the weights, in half precision.
 
 from __future__ import annotations
 
-import shutil
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from audio.demucs_stems import SeparatorUnusable, model_files
-from studio.models.catalogue import State
-from studio.models.hub import ModelError, Progress, bytes_in, fetch
+from studio.models.hub import Fetched, ModelError, Progress, bytes_in, fetch
+from studio.models.shelf import Shelf, State
 
 NAMESPACE = "adefossez"
 LICENCE = "MIT"
@@ -68,16 +66,15 @@ CARDS: tuple[SeparatorCard, ...] = (
 )  # fmt: skip
 
 
-class StemModels:
+class StemModels(Shelf[SeparatorCard, SeparatorStatus]):
     """The separators of one models folder; what `studio.models.downloads.Downloads` can download from. Thread-safe."""
 
     def __init__(
         self, models_dir: Path, *, cards: tuple[SeparatorCard, ...] = CARDS, endpoint: str | None = None
     ) -> None:
         """endpoint: a mirror of the hub; None for the hub itself."""
-        self._dir, self._cards, self._endpoint = models_dir, cards, endpoint
-        self._downloading: set[str] = set()
-        self._lock = threading.Lock()
+        super().__init__(models_dir, endpoint=endpoint)
+        self._cards = cards
 
     def models(self) -> list[SeparatorStatus]:
         """Every separator and its state."""
@@ -91,10 +88,6 @@ class StemModels:
         known = ", ".join(card.id for card in self._cards)
         raise ModelError(f"There is no separator “{model_id[:80]}”: choose one of {known}.")
 
-    def status(self, model_id: str) -> SeparatorStatus:
-        """One separator's state; raises ModelError when it is unknown."""
-        return self._status(self.card(model_id))
-
     def best(self) -> SeparatorCard | None:
         """The separator to use when nobody chose: the first of the catalogue that is here, None without any."""
         return next((status.card for status in self.models() if status.state == "present"), None)
@@ -106,56 +99,18 @@ class StemModels:
             return status.folder
         raise ModelError(missing_sentence(status))
 
-    def download(
-        self,
-        model_id: str,
-        *,
-        progress: Progress = lambda done, total: None,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> SeparatorStatus:
-        """Bring a separator here, going on from where an earlier download stopped.
+    def _fetch(self, card: SeparatorCard, staging: Path, progress: Progress, cancelled: Callable[[], bool]) -> Fetched:
+        return fetch(
+            card.repo_id, staging, endpoint=self._endpoint, choose=lambda names: [n for n in names if n in card.files],
+            progress=progress, cancelled=cancelled,
+        )  # fmt: skip
 
-        Raises NoNetwork, DownloadCancelled or ModelError; what has arrived is kept.
-        """
-        card = self.card(model_id)
-        if self.status(card.id).state == "present":
-            return self.status(card.id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded already: wait for it to arrive.")
-            self._downloading.add(card.id)
-        try:
-            staging, wanted = self._staging(card), set(card.files)
-            fetch(
-                card.repo_id, staging, endpoint=self._endpoint, choose=lambda names: [n for n in names if n in wanted],
-                progress=progress, cancelled=cancelled,
-            )  # fmt: skip
-            self._move_in(card, staging)
-        finally:
-            with self._lock:
-                self._downloading.discard(card.id)
-        return self.status(card.id)
-
-    def delete(self, model_id: str) -> None:
-        """Remove a separator and what is left of its download. Raises ModelError while it is being downloaded."""
-        card = self.card(model_id)
-        with self._lock:
-            if card.id in self._downloading:
-                raise ModelError(f"{card.label} is being downloaded: stop the download first.")
-        for folder in (self._home(card), self._staging(card)):
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _move_in(self, card: SeparatorCard, staging: Path) -> None:
-        """Check that all of it came, and put it in its place."""
+    def _arrived(self, card: SeparatorCard, staging: Path, fetched: Fetched | None) -> str:
         try:
             model_files(staging, card.id)
         except SeparatorUnusable as error:
-            shutil.rmtree(staging, ignore_errors=True)
-            raise ModelError(f"{card.label} arrived damaged and was thrown away: {error}") from error
-        home = self._home(card)
-        shutil.rmtree(home, ignore_errors=True)
-        home.parent.mkdir(parents=True, exist_ok=True)
-        staging.replace(home)
+            return str(error)
+        return ""
 
     def _status(self, card: SeparatorCard) -> SeparatorStatus:
         home = self._home(card)
