@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agents.answers import Agent, Answer, AnswerStopped
 from agents.enhancing import Enhanced, enriched
 from agents.language_model import LanguageModel, LanguageModels
-from agents.metadata_agent import Metadata, describe_song
+from agents.metadata_agent import Metadata, describe_song, describe_sound
 from agents.prompt_agent import Context, alternatives, enhance
 from agents.reading_brief import read_brief
 from agents.routing import Route, route
@@ -140,9 +140,13 @@ class AgentDesk:
         except Cancelled:
             return word_verdict(verdict, plan)
 
-    def describe(self, plan: SongPlan) -> Answer[Metadata]:
+    def describe(self, plan: SongPlan, *, note: bool = True) -> Answer[Metadata]:
         """A song's title, tags, description and mood. Raises Cancelled when stopped."""
-        return self.ask("metadata", lambda model: describe_song(plan, language_model=model))
+        return self.ask("metadata", lambda model: describe_song(plan, language_model=model), note=note)
+
+    def caption(self, card: StyleCard) -> Answer[str]:
+        """A sound's caption out of what the style agent measured of it. Raises Cancelled when stopped."""
+        return self.ask("metadata", lambda model: describe_sound(card, language_model=model), note=False)
 
     def judge(self, plan: SongPlan, clip: Clip, *, engine_channels: int | None = None) -> Verdict:
         """The verdict on a clip: measured, then worded by the quality agent."""

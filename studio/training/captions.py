@@ -1,8 +1,8 @@
 """What a track is called when it is learned from: a sidecar's words, else what is known of it, else what is heard.
 
-A `.txt` beside a sound file always wins. Then come the file's tags and what the analysis is sure of; a take's caption is
-worded by the metadata agent from its plan. Nothing is guessed: a track of which nothing is known gets but its tempo
-and key. Knows nothing of segments or of manifests.
+A `.txt` beside a sound file always wins. Then come the file's tags and what the analysis is sure of; then the metadata
+agent, which words a take's plan, or, of a file that says nothing, what its sound was measured to be. Nothing is guessed:
+no genre, mood or instrument that neither a tag nor a measure names. Knows nothing of segments or of manifests.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.language_model import LanguageModel
+from agents.answers import Answer
+from agents.style_agent import StyleCard
 from agents.types import SongPlan
 from audio.clip import Clip
 from studio.training.manifest import LONGEST_CAPTION, CaptionBy
@@ -22,37 +23,54 @@ _LONGEST_TAG = 80
 _HEARD_SECONDS = 60.0
 
 
+Wording = Callable[[StyleCard], Answer[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A caption and who worded it."""
+    """A caption and who worded it. model: the language model that did, "" when the agent's built-in rules did."""
 
     words: str
     by: CaptionBy
+    model: str = ""
 
 
-def caption_of_file(path: Path, clip: Clip, *, wording: Callable[[str], str | None] | None = None) -> Caption:
-    """A sound file's caption: its sidecar's, else its tags and its analysis.
+def caption_of_file(path: Path, clip: Clip, *, wording: Wording | None = None) -> Caption:
+    """A sound file's caption: its sidecar's, else its tags and its analysis, else how it sounds.
 
-    wording: the metadata agent, given the bare facts; it is asked when there is no sidecar and no tag, and None leaves
-    it out.
+    wording: the metadata agent, given the style agent's card of the sound; it is asked when there is no sidecar and no
+    tag, and None leaves it out.
     """
     if words := sidecar(path):
         return Caption(words, "sidecar")
     tags, heard = _tags(path), _heard(clip)
     if tags:
         return Caption(", ".join((*tags, *heard))[:LONGEST_CAPTION], "tags")
-    facts = ", ".join((*heard, "instrumental")) if heard else ""
-    if wording is not None and (worded := wording(facts)):
-        return Caption(worded[:LONGEST_CAPTION], "metadata agent")
+    if wording is not None:
+        answer = wording(_card(clip))
+        if answer.value:
+            return _worded(answer, ", ".join((answer.value, *heard)))
     return Caption(", ".join(heard), "analysis")
 
 
-def caption_of_plan(plan: SongPlan, *, language_model: LanguageModel | None = None) -> Caption:
-    """A take's caption, out of its plan by the metadata agent."""
+def caption_of_plan(plan: SongPlan, *, describe: Callable[[SongPlan], Answer[Any]] | None = None) -> Caption:
+    """A take's caption, out of its plan by the metadata agent; with None, by its built-in rules."""
     from agents.metadata_agent import describe_song
 
-    answer = describe_song(plan, language_model=language_model)
-    return Caption(answer.value.description[:LONGEST_CAPTION], "metadata agent")
+    answer = (describe or describe_song)(plan)
+    return _worded(answer, answer.value.description)
+
+
+def _worded(answer: Answer[Any], words: str) -> Caption:
+    by: CaptionBy = "metadata agent" if answer.tier == "full" else "metadata agent, built-in"
+    return Caption(words[:LONGEST_CAPTION], by, answer.model if answer.tier == "full" else "")
+
+
+def _card(clip: Clip) -> StyleCard:
+    """What the style agent's measures say of a sound's middle; no mood, which they could only guess at."""
+    from agents.style_agent import listen, style_card
+
+    return style_card([listen(clip)]).value.model_copy(update={"moods": ()})
 
 
 def sidecar(path: Path) -> str:

@@ -13,13 +13,15 @@ import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from agents.answers import Answer
 from agents.types import SongPlan
 from audio.clip import Clip
 from audio.io import AudioError, read_clip, write_clip
-from studio.training.captions import Caption, caption_of_file, caption_of_plan, sidecar
+from studio.training.captions import Caption, Wording, caption_of_file, caption_of_plan, sidecar
 from studio.training.cutting import LEAST_REAL, LEAST_SECONDS, SEGMENT_SECONDS, Cut, cuts, duplicates, fingerprint
 from studio.training.errors import DataSetError, why
 from studio.training.manifest import (
@@ -56,7 +58,8 @@ class Source:
 class Recipe:
     """How a data set is made of its sources. held_out_share: of the tracks; one at least, where there are two.
 
-    without_vocals: takes a clip and gives it back without singing. wording: the metadata agent, for what nothing is known of.
+    without_vocals: takes a clip and gives it back without singing. wording, describe: the metadata agent, for sounds of
+    which nothing is known, and for takes; None leaves the first out and the second to its rules.
     """
 
     name: str
@@ -67,7 +70,8 @@ class Recipe:
     held_out_share: float = HELD_OUT_SHARE
     seed: int = 0
     without_vocals: Callable[[Clip], Clip] | None = None
-    wording: Callable[[str], str | None] | None = None
+    wording: Wording | None = None
+    describe: Callable[[SongPlan], Answer[Any]] | None = None
 
 
 @dataclass(slots=True)
@@ -78,6 +82,7 @@ class _Draft:
     segments: list[Segment] = field(default_factory=list)
     prints: list[np.ndarray] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    worded: dict[str, list[str]] = field(default_factory=dict)  # by whom, which tracks
 
 
 def sources_in(folder: Path) -> list[Source]:
@@ -163,6 +168,8 @@ def _add(draft: _Draft, source: Source, recipe: Recipe) -> None:
         draft.dropped.append(f"{source.name}: {'it is too short' if short else 'it is silent, or mostly silent'}")
         return
     caption = _caption(source, clip, recipe)
+    if caption.by in ("metadata agent", "metadata agent, built-in"):
+        draft.worded.setdefault(caption.model or "its built-in rules", []).append(source.name)
     for cut in found:
         _keep(draft, source, clip, cut, caption)
 
@@ -188,7 +195,7 @@ def _caption(source: Source, clip: Clip, recipe: Recipe) -> Caption:
     if source.caption:
         return Caption(source.caption, source.caption_by)
     if source.plan is not None:
-        return caption_of_plan(source.plan)
+        return caption_of_plan(source.plan, describe=recipe.describe)
     return caption_of_file(source.path, clip, wording=recipe.wording)
 
 
@@ -221,6 +228,12 @@ def _finish(draft: _Draft, recipe: Recipe) -> None:
         )
     if any(not one.caption for one in segments):
         notices.append("Some segments have no caption: write one in the table, or they are learned without words.")
+    kept = set(tracks)
+    for who, named in draft.worded.items():
+        if count := len(kept & set(named)):
+            notices.append(
+                f"{count} of {len(tracks)} tracks were captioned by the metadata agent, by {who}: read them over."
+            )
     facts = DataSetFacts(
         name=recipe.name, trigger=recipe.trigger.strip(), licence=recipe.licence.strip(),
         vocals_removed=recipe.without_vocals is not None, sources=tracks, dropped=tuple(draft.dropped),

@@ -20,7 +20,10 @@ from studio.training.errors import DataSetError, why
 
 MANIFEST, FACTS, AUDIO = "manifest.jsonl", "dataset.json", "audio"
 LONGEST_CAPTION = 1_000
-CaptionBy = Literal["sidecar", "tags", "library", "analysis", "metadata agent", "plan", "you"]
+# "metadata agent": worded by its language model; "metadata agent, built-in": by its rules.
+CaptionBy = Literal[
+    "sidecar", "tags", "library", "analysis", "metadata agent", "metadata agent, built-in", "plan", "you"
+]
 _ID = re.compile(r"[0-9a-z][0-9a-z\-]{0,79}")
 
 

@@ -11,10 +11,12 @@ import threading
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from audio.clip import Clip
+from studio.asking import asked_by
 from studio.engines.base import EngineError
 from studio.engines.musicgen.adapters import CARD, CONFIG, WEIGHTS, Adapter, Shelf
 from studio.training.dataset import Recipe, Source, build_data_set, sources_in
@@ -154,6 +156,8 @@ class School:
                 raise DataSetError("There is nothing to build from: choose files, a folder, takes or tracks first.")
             self._stop.clear()
             self._building = Building("running", "starting")
+        desk = self._studio.desk
+        recipe = replace(recipe, wording=desk.caption, describe=partial(desk.describe, note=False))
         if remove_vocals:
             recipe = replace(recipe, without_vocals=self._without_vocals)
         self._thread = threading.Thread(target=self._build, args=(sources, recipe), name="data set", daemon=True)
@@ -172,10 +176,10 @@ class School:
             with self._lock:
                 self._building = Building("running", stage, fraction)
 
+        stopped = self._stop.is_set
         try:
-            made = build_data_set(
-                sources, recipe, into=self.sets_folder, progress=progress, cancelled=self._stop.is_set
-            )
+            with asked_by("", cancelled=stopped):
+                made = build_data_set(sources, recipe, into=self.sets_folder, progress=progress, cancelled=stopped)
             ended = Building("done", fraction=1.0, name=made.facts.name)
         except (TrainingError, EngineError) as error:
             ended = Building("failed", error=str(error))
@@ -246,11 +250,16 @@ class School:
 
 
 def _known_of(track: Any) -> str:
-    """A library track's caption: its genres and moods, and tempo and key where the analysis is sure of them."""
+    """A library track's caption: its genres and moods, and tempo and key where the analysis is sure of them.
+
+    "" when it has no genre and no mood: then the file's own tags are asked, and then the metadata agent.
+    """
     from rag.filters import KEY_NAMES
     from studio.training.captions import SURE_OF_KEY, SURE_OF_TEMPO
 
     words = [word.lower() for word in (*track.genre_tags, track.genre, *track.moods) if word]
+    if not words:
+        return ""
     heard = track.features
     if heard is not None and heard.tempo_confidence >= SURE_OF_TEMPO:
         words.append(f"{round(heard.tempo_bpm)} bpm")

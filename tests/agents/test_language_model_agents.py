@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,15 @@ from agents import knowledge
 from agents.answers import Answer
 from agents.harmony import Key
 from agents.language_model import LanguageModels
-from agents.metadata_agent import describe_song
+from agents.lexicon import lowered, names_in
+from agents.metadata_agent import describe_song, describe_sound
 from agents.names import NUMERALS, SECTIONS, TONICS
 from agents.outline import Outline, OutlinePart, proposal_of
 from agents.planner import make_brief, plan_from_brief, plan_song, read_brief
 from agents.prompt_agent import alternatives, enhance
 from agents.routing import route
 from agents.structure_agent import plan_with
-from agents.style_agent import Reference, style_card
+from agents.style_agent import Reference, StyleCard, style_card
 from agents.types import Verdict, VerdictPart
 from agents.wording import word_verdict
 from tests.agents.test_briefs import BRIEFS, broken
@@ -51,6 +53,37 @@ ASKED: dict[str, Callable[[Any], Answer[Any]]] = {
     "metadata": lambda model: describe_song(plan_from_brief(LOFI), language_model=model),
     "quality": lambda model: word_verdict(VERDICT, plan_from_brief(LOFI), language_model=model),
 }
+
+
+@pytest.mark.parametrize(
+    ("said", "fits"),
+    [
+        ("A dark and mellow recording with punchy drums.", True),
+        ("A dark techno track with punchy drums.", False),  # nobody heard a genre
+        ("A happy tune with punchy drums.", False),
+        ("Dark and mellow, with a saxophone over punchy drums.", False),
+    ],
+)
+def test_a_caption_may_word_what_was_heard_and_name_nothing_else(said: str, fits: bool) -> None:
+    from agents.metadata_agent import _SaidOfSound, _used_of_sound
+
+    heard = StyleCard(sound=("dark and mellow", "punchy drums")).words
+    if fits:
+        assert _used_of_sound(_SaidOfSound(description=said), heard) == said.rstrip(".")
+    else:
+        with pytest.raises(ValueError, match="was not"):
+            _used_of_sound(_SaidOfSound(description=said), heard)
+
+
+def test_a_sound_is_captioned_by_a_random_model_without_inventing(models: LanguageModels, gguf: Path) -> None:
+    card = StyleCard(sound=("dark and mellow", "punchy drums"))
+    answers = [describe_sound(card, language_model=models.model(gguf, seed=seed)) for seed in range(10)]
+    assert [one for one in answers if one.tier == "full"], answers[0].why_fallback
+    for one in answers:
+        named = {meaning for hit in names_in(lowered(one.value)) for meaning in hit.meanings}
+        heard = {meaning for hit in names_in(card.words) for meaning in hit.meanings}
+        assert not {kind for kind, _ in named - heard} & {"genre", "instrument"}
+        assert not re.search(r"\d", one.value) and (one.tier == "full") == bool(one.model and not one.why_fallback)
 
 
 def nonsense(seed: int) -> Outline:

@@ -10,6 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from agents.answers import Answer
+from agents.lexicon import lowered, names_in
+from agents.style_agent import StyleCard
 from audio.clip import Clip
 from audio.io import read_clip, write_clip
 from studio.training.codes import codes_of
@@ -111,17 +114,38 @@ def test_a_sidecar_always_wins_then_tags_then_what_is_heard(tmp_path: Path) -> N
     assert one["tagged"].caption.startswith("minimal techno, 120 bpm") and one["tagged"].caption_by == "tags"
 
 
-def test_the_metadata_agent_is_asked_where_nothing_is_known(tmp_path: Path) -> None:
-    sounds = write_tunes(tmp_path / "sounds", count=2, captions=False)
-    asked: list[str] = []
+def test_the_metadata_agent_words_what_the_style_agent_heard_where_nothing_is_known(tmp_path: Path) -> None:
+    from agents.metadata_agent import describe_sound
 
-    def wording(facts: str) -> str:
-        asked.append(facts)
-        return "A plucked solo line."
+    sounds = write_tunes(tmp_path / "sounds", count=2, captions=False)
+    cards: list[StyleCard] = []
+
+    def wording(card: StyleCard) -> Answer[str]:
+        cards.append(card)
+        return describe_sound(card)
 
     made = build(tmp_path, sounds, wording=wording)
-    assert len(asked) == 2
-    assert {(one.caption, one.caption_by) for one in made.segments} == {("A plucked solo line.", "metadata agent")}
+    assert len(cards) == 2 and all(card.sound and card.genre is None and not card.moods for card in cards)
+    for segment in made.segments:
+        assert segment.caption_by == "metadata agent, built-in"
+        assert any(segment.caption.startswith(", ".join(card.sound)) for card in cards)
+        named = {kind for hit in names_in(lowered(segment.caption)) for kind, _ in hit.meanings}
+        assert "genre" not in named, "no genre is invented"
+    assert any(
+        "2 of 2 tracks were captioned by the metadata agent, by its built-in rules" in n for n in made.facts.notices
+    )
+
+
+def test_a_model_that_words_a_sound_is_named(tmp_path: Path) -> None:
+    sounds = write_tunes(tmp_path / "sounds", count=2, captions=False)
+
+    def wording(card: StyleCard) -> Answer[str]:
+        return Answer("Plucked and bright", tier="full", agent="metadata", model="Qwen2-1.5B")
+
+    made = build(tmp_path, sounds, wording=wording)
+    assert {one.caption_by for one in made.segments} == {"metadata agent"}
+    assert all(one.caption.startswith("Plucked and bright") for one in made.segments)
+    assert any("by Qwen2-1.5B" in notice for notice in made.facts.notices)
 
 
 def test_a_takes_caption_is_its_plans(tmp_path: Path) -> None:
@@ -131,7 +155,7 @@ def test_a_takes_caption_is_its_plans(tmp_path: Path) -> None:
     plan = plan_from_brief(Brief(words="bossa nova, 132 bpm, rainy", seconds=20.0), seed=1)
     write_clip(tmp_path / "take.flac", tune(seed=1))
     made = build_data_set([Source(tmp_path / "take.flac", "take", plan=plan)], Recipe(name="set"), into=tmp_path)
-    assert made.segments[0].caption_by == "metadata agent"
+    assert made.segments[0].caption_by == "metadata agent, built-in"
     assert "bossa nova" in made.segments[0].caption.lower() and "132 bpm" in made.segments[0].caption
 
 
