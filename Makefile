@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help run agents test check format lock bench clean
+.PHONY: help run agents link test check format lock bench clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -15,6 +15,8 @@ run: $(VENV)/.runs ## Install what is needed and open the studio on http://127.0
 	$(BIN)/python app.py $(ARGS)
 
 agents: $(VENV)/.native ## Add llama.cpp, so that the agents can think with language models (wants a C++ compiler).
+
+link: $(VENV)/.link ## Add Ableton Link, to play in time with other programs (GPL, an extra).
 
 test: check ## Install what is needed, check the code and run the tests.
 	$(BIN)/python -m pytest $(ARGS)
@@ -57,8 +59,13 @@ $(VENV)/.native: $(VENV)/.runs requirements-native.txt
 	$(PIP) install -r requirements-native.txt
 	@touch $@
 
+$(VENV)/.link: $(VENV)/.runs requirements-link.txt
+	$(PIP) install -r requirements-link.txt
+	@touch $@
+
 # Where nothing can be compiled, the tests of the language models are left out and say so.
-$(VENV)/.tests: $(VENV)/.runs requirements-dev.txt requirements-native.txt
+$(VENV)/.tests: $(VENV)/.runs requirements-dev.txt requirements-native.txt requirements-link.txt
 	$(PIP) install -r requirements-dev.txt
+	@$(MAKE) --no-print-directory link || echo "Ableton Link could not be installed here; its tests are left out."
 	@$(MAKE) --no-print-directory agents || echo "llama.cpp could not be compiled here; its tests are left out."
 	@touch $@

@@ -87,6 +87,11 @@ class Settings(BaseSettings):
         return self.data_dir / "audiocraft"
 
     @property
+    def link_dir(self) -> Path:
+        """What was chosen for Ableton Link, and Link itself when it is installed in a place of its own."""
+        return self.data_dir / "link"
+
+    @property
     def library_dir(self) -> Path:
         """What is known of the user's own music."""
         return self.data_dir / "library"

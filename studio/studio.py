@@ -25,6 +25,8 @@ from studio.history.ledger import Ledger
 from studio.jobs import GenerateRequest, Jobs, JobView
 from studio.library.inspirations import TRACK, Inspirations
 from studio.library.library import Library
+from studio.link import LinkSession
+from studio.link_install import python_with_link
 from studio.models.catalogue import Catalogue
 from studio.models.downloads import Downloads
 from studio.models.installing import Installation
@@ -99,6 +101,7 @@ class Studio:
             self.catalogue = Catalogue(settings.models_dir)
             self.downloads = Downloads(self.catalogue)
             self.installation = Installation(settings.audiocraft_dir)
+            self.link = LinkSession(settings.link_dir, python=lambda: python_with_link(settings.link_dir))
             self.library = Library(settings, history=self.history, store=self.store)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
             self.desk = AgentDesk(settings, self.history, sound=lambda: self.library.sound)
@@ -136,6 +139,7 @@ class Studio:
         """Stop the running take, keeping its part, and let the folder go."""
         self.downloads.close()
         self.installation.close()
+        self.link.close()
         self.desk.close()
         self.refinements.close()
         self.reviews.close()

@@ -1,4 +1,4 @@
-"""AudioCraft's installation, which outlives the page that asked for it; and the command that does the same.
+"""An optional part's installation, which outlives the page that asked for it; and the command that does the same.
 
 One thread; who looks sees how far it is. Knows nothing of what is installed or how.
 """
@@ -9,6 +9,7 @@ import argparse
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -16,10 +17,12 @@ from typing import Any, Literal
 
 from studio.engines.audiocraft.install import InstallStopped, install, is_installed, remove
 from studio.engines.base import EngineError
+from studio.link_install import install_link
 from studio.settings import Settings
 
 State = Literal["absent", "running", "stopped", "failed", "installed"]
 SIZE = "about 5 GB"
+LABELS = {"audiocraft": "AudioCraft", "link": "Ableton Link"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,8 @@ class InstallView:
 class Installation:
     """The installation in one folder. Thread-safe."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, what: str = "audiocraft") -> None:
+        self._folder, self._what = folder, what
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -67,7 +70,7 @@ class Installation:
         """Delete what is installed. Raises EngineError while it is being installed."""
         with self._lock:
             if self._view.state == "running":
-                raise EngineError("AudioCraft is being installed: stop that first.")
+                raise EngineError(f"{LABELS[self._what]} is being installed: stop that first.")
             self._view = InstallView("absent")
         remove(self._folder)
 
@@ -82,7 +85,7 @@ class Installation:
             self._note(stage=stage, fraction=fraction)
 
         try:
-            install(self._folder, progress=progress, cancelled=stop.is_set)
+            _installer(self._what)(self._folder, progress=progress, cancelled=stop.is_set)
             self._note(state="installed", fraction=1.0)
         except InstallStopped:
             self._note(state="stopped")
@@ -96,14 +99,19 @@ class Installation:
             self._view = replace(self._view, **changes)  # type: ignore[arg-type]
 
 
+def _installer(what: str) -> Callable[..., None]:
+    """What installs it; looked up when it runs."""
+    return install_link if what == "link" else install
+
+
 def add_install_command(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add the command."""
-    command = commands.add_parser("install", parents=[shared], help="install an optional engine in a place of its own")
-    command.add_argument("what", choices=["audiocraft"])
+    command = commands.add_parser("install", parents=[shared], help="install an optional part in a place of its own")
+    command.add_argument("what", choices=list(LABELS))
 
 
 def install_command(arguments: argparse.Namespace, settings: Settings) -> int:
-    """`python app.py install audiocraft`: 0 done, 1 it could not be, 130 stopped by Ctrl-C, what is there kept."""
+    """`python app.py install audiocraft` or `link`: 0 done, 1 it could not be, 130 stopped by Ctrl-C, what is there kept."""
     stop = threading.Event()
     told = ""
 
@@ -117,9 +125,10 @@ def install_command(arguments: argparse.Namespace, settings: Settings) -> int:
     def on_ctrl_c(_signal: int, _frame: FrameType | None) -> None:
         stop.set()
 
+    folder = settings.link_dir if arguments.what == "link" else settings.audiocraft_dir
     before = signal.signal(signal.SIGINT, on_ctrl_c)
     try:
-        install(settings.audiocraft_dir, progress=progress, cancelled=stop.is_set)
+        _installer(arguments.what)(folder, progress=progress, cancelled=stop.is_set)
     except InstallStopped as stopped:
         sys.stderr.write(f"{stopped}\n")
         return 130
@@ -128,5 +137,5 @@ def install_command(arguments: argparse.Namespace, settings: Settings) -> int:
         return 1
     finally:
         signal.signal(signal.SIGINT, before)
-    sys.stdout.write(f"AudioCraft is installed in {settings.audiocraft_dir}.\n")
+    sys.stdout.write(f"{LABELS[arguments.what]} is installed in {folder}.\n")
     return 0

@@ -70,7 +70,7 @@ def test_with_audiocraft_its_models_play_and_leave_room_for_others(installed: Pa
 def test_an_installation_can_be_watched_and_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setattr("studio.engines.audiocraft.install.find_python", lambda: Path(sys.executable))
-    monkeypatch.setattr("studio.engines.audiocraft.install._check_room", lambda folder, needed: None)
+    monkeypatch.setattr("studio.engines.audiocraft.install._check_room", lambda *given: None)
     installation = Installation(tmp_path / "audiocraft")
     assert installation.view().state == "absent"
     installation.start()
@@ -83,7 +83,7 @@ def test_an_installation_can_be_watched_and_stopped(tmp_path: Path, monkeypatch:
 
 def test_a_failed_installation_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("studio.engines.audiocraft.install.find_python", lambda: Path("/nowhere/python"))
-    monkeypatch.setattr("studio.engines.audiocraft.install._check_room", lambda folder, needed: None)
+    monkeypatch.setattr("studio.engines.audiocraft.install._check_room", lambda *given: None)
     installation = Installation(tmp_path / "audiocraft")
     installation.start()
     until = time.monotonic() + 10

@@ -1,4 +1,4 @@
-"""Installs AudioCraft in an environment of its own inside the data folder, and says how far it is.
+"""Installs AudioCraft, or whatever else is to live apart, in an environment of its own, and says how far it is.
 
 A virtual environment, then the packages in three steps, each noted when it is done, so that an installation that broke
 off goes on from there. Nothing of the studio's own environment is touched. Knows nothing of pages or threads.
@@ -65,17 +65,19 @@ def install(
     check: str = _CHECK,
     python: Path | None = None,
     needed_bytes: int = NEEDED_BYTES,
+    what: str = "AudioCraft",
 ) -> None:
     """Install, or go on with an installation; does nothing when it is whole.
 
-    progress: what is being done, and the share of the steps. python: the interpreter to build on; None finds one.
+    progress: what is being done, and the share of the steps. python: the interpreter to build on; None finds one
+    that AudioCraft is built for. what: its name in sentences.
     Raises InstallStopped, or EngineError with what to do; what has been done stays.
     """
     if is_installed(folder):
         return
     base = python or find_python()
     folder.mkdir(parents=True, exist_ok=True)
-    _check_room(folder, needed_bytes)
+    _check_room(folder, needed_bytes, what)
     count = len(steps) + 2
     run = _Runner(folder / "install.log", cancelled)
     mine = environment_python(folder)
@@ -166,11 +168,11 @@ def _tell(line: str, progress: Progress, share: float) -> None:
         progress(f"{found[1].lower()} {found[2].split(' (from')[0]}".strip(), share)
 
 
-def _check_room(folder: Path, needed_bytes: int) -> None:
+def _check_room(folder: Path, needed_bytes: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise EngineError(
-            f"AudioCraft takes about {needed_bytes / 1e9:.0f} GB while it is installed and the disk has "
+            f"{what} takes about {needed_bytes / 1e9:.3g} GB while it is installed and the disk has "
             f"{free / 1e9:.1f} GB free: make room, then install again."
         )
 

@@ -1,0 +1,135 @@
+"""A room for Link: an empty network with a loopback alone, so that tests meet their own peers and nobody else's.
+
+Where this machine allows no network namespace the machine's own loopback serves, and `Room.where` says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PEER = Path(__file__).with_name("link_peer.py")
+
+
+def needs_link() -> None:
+    """Skip where Link cannot be installed; where all tests must run, fail instead."""
+    missing = [name for name in ("aalink", "link") if importlib.util.find_spec(name) is None]
+    if missing and not os.environ.get("MUSICGEN_STUDIO_TESTS_NEED_ALL"):
+        pytest.skip(f"no Ableton Link here ({' and '.join(missing)} missing): run make link")
+    assert not missing
+
+
+@dataclass
+class Peer:
+    """The other program, as it last told where it stands."""
+
+    process: subprocess.Popen[str]
+    told: dict[str, Any] = field(default_factory=dict)
+    heard: list[dict[str, Any]] = field(default_factory=list)
+
+    def do(self, **asked: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+
+    def beat_at(self, seconds: float) -> float:
+        """Its beat at a moment of `time.monotonic()`, from what it told last."""
+        told = self.told
+        return told["beat"] + (seconds - told["seconds"]) * told["tempo_bpm"] / 60.0
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Room:
+    """where: in words. python: a program that runs Python inside; for Link's worker and for peers alike."""
+
+    where: str
+    python: Path
+
+    @contextmanager
+    def peer(self, tempo_bpm: float = 120.0) -> Iterator[Peer]:
+        """Another program in the session until the block ends."""
+        process = subprocess.Popen(
+            [str(self.python), "-u", str(PEER), str(tempo_bpm)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        peer = Peer(process)
+
+        def listen() -> None:
+            for line in process.stdout or ():
+                with contextlib.suppress(ValueError):  # the last line of one that is killed
+                    peer.told = json.loads(line)
+                    peer.heard.append(peer.told)
+
+        threading.Thread(target=listen, daemon=True).start()
+        try:
+            until(lambda: peer.told, "the peer did not start")
+            yield peer
+        finally:
+            peer.end()
+
+
+@contextmanager
+def link_room(folder: Path) -> Iterator[Room]:
+    """A namespace with nothing but a loopback, held open by a sleeping process."""
+    needs_link()
+    python = folder / "python-in-the-room"
+    holder = _namespace()
+    if holder is None:
+        python.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        where = "this machine's own network, for it allows no namespace"
+    else:
+        enter = f"nsenter --target {holder.pid} --net"
+        python.write_text(f'#!/bin/sh\nexec {enter} {sys.executable} "$@"\n')
+        where = "a network namespace with a loopback alone"
+    python.chmod(0o755)
+    try:
+        yield Room(where, python)
+    finally:
+        if holder is not None:
+            holder.kill()
+            holder.wait()
+
+
+def _namespace() -> subprocess.Popen[str] | None:
+    if not (shutil.which("unshare") and shutil.which("nsenter") and shutil.which("ip")):
+        return None
+    holder = subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 3600"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert holder.stdout is not None
+    if holder.stdout.readline().strip() == "up":
+        entered = subprocess.run(["nsenter", "--target", str(holder.pid), "--net", "true"], capture_output=True)
+        if entered.returncode == 0:
+            return holder
+    holder.kill()
+    holder.wait()
+    return None
+
+
+def until(holds: Callable[[], Any], otherwise: str, *, seconds: float = 15.0) -> None:
+    """Wait until something holds, and fail in words where it does not."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.005)
