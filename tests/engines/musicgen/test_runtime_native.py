@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from studio.engines.musicgen.runtime_torch import TorchRuntime
 
 STEPS = 60
 KINDS = ["mono", "stereo", "melody"]
+LARGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+THP = LARGE_PAGES.read_text() if LARGE_PAGES.exists() else "[never]"
 
 
 def packed_of(loaded: Any, *, bits: int = 8) -> weights_cache.Packed:
@@ -212,6 +215,25 @@ def test_weights_are_converted_once_and_read_from_beside_the_model(
     conditioning, columns = condition(loaded), columns_for(loaded, count=4)
     fresh = one_by_one(NativeRuntime(packed_of(loaded)), conditioning, columns)
     assert torch.equal(one_by_one(NativeRuntime(again), conditioning, columns), fresh)
+
+
+@pytest.mark.skipif(
+    "never" in THP.split("[")[-1][:5], reason="this system has no large pages for memory of a program's own"
+)
+def test_weights_lie_in_pages_of_two_megabytes() -> None:
+    """A pass over all weights is bound by memory, and takes half as long again in small pages."""
+    matrix = np.ones((8 << 20,), np.uint8)
+    moved = weights_cache._together({"heads": matrix, "heads.scales": np.ones(64, np.float32)})
+    assert np.array_equal(moved["heads"], matrix) and moved["heads.scales"].dtype == np.float32
+    assert all(array.ctypes.data % 64 == 0 for array in moved.values())
+    place = moved["heads"].ctypes.data
+    for region in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text()):
+        start, end = (int(number, 16) for number in region.split()[0].split("-"))
+        if start <= place < end:
+            large = int(re.search(r"AnonHugePages: +(\d+)", region)[1])  # type: ignore[index]
+            assert large >= 4096, "in kilobytes"
+            return
+    raise AssertionError("the weights are nowhere in memory")
 
 
 def test_what_is_beside_the_model_is_refused_when_old_or_damaged(
