@@ -46,4 +46,4 @@ def test_a_full_disk_is_named_with_what_it_was_for(
 ) -> None:
     monkeypatch.setattr("studio.link_install.NEEDED_BYTES", 10**18)
     assert app.main(["install", "link"]) == 1
-    assert "Ableton Link takes about 1e+09 GB" in capsys.readouterr().err
+    assert "Ableton Link takes about 1000000000 GB" in capsys.readouterr().err

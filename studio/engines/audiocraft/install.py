@@ -172,9 +172,13 @@ def _check_room(folder: Path, needed_bytes: int, what: str) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed_bytes:
         raise EngineError(
-            f"{what} takes about {needed_bytes / 1e9:.3g} GB while it is installed and the disk has "
+            f"{what} takes about {_gigabytes(needed_bytes)} GB while it is installed and the disk has "
             f"{free / 1e9:.1f} GB free: make room, then install again."
         )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.0f}" if size >= 1e9 else f"{size / 1e9:.1f}"
 
 
 def _done(folder: Path) -> set[str]:
