@@ -5,6 +5,7 @@ Knows the names of the fields and nothing of how they look.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -25,7 +26,12 @@ from studio.ui.steer_panel import BLENDED, OVER_TIME
 
 # The plan's table, a row a section.
 PLAN_COLUMNS = ("Section", "Bars", "Energy", "Chords", "Instruments", "Prompt")
+EDITED = ("plan_title", "plan_tempo", "plan_key", "plan_meter", "plan_rows")
 BRIEF_FIELDS = ("words", "seconds", "tempo_bpm", "key", "meter", "negative_words")
+PLAN_NOTE = (
+    '<p class="st-note" data-plan="{mark}">Generate plays this plan as it stands here, until you change the words or the '
+    "settings beside them.</p>"
+)
 SAMPLING_FIELDS = ("temperature", "top_k", "top_p", "guidance")
 
 
@@ -185,7 +191,8 @@ def sampling_of(values: Mapping[str, Any]) -> Sampling:
 
 
 def plan_fields(plan: SongPlan) -> dict[str, Any]:
-    """The plan editor's fields: title, tempo, key, meter and the table of sections."""
+    """The plan editor's fields: title, tempo, key, meter, the table of sections, and the note under them, which carries
+    a mark of the plan that they show."""
     rows = [
         [
             section.name.value,
@@ -203,19 +210,34 @@ def plan_fields(plan: SongPlan) -> dict[str, Any]:
         "plan_key": plan.key.value.name,
         "plan_meter": plan.meter.value.name,
         "plan_rows": rows,
+        "plan_note": PLAN_NOTE.format(mark=_mark(plan)),
     }
+
+
+def _mark(plan: SongPlan) -> str:
+    return hashlib.sha256(plan.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _is_of_another(values: Mapping[str, Any], plan: SongPlan) -> bool:
+    """Whether the editor still shows the plan before this one.
+
+    The kept plan is the server's, the fields are the page's: while a new plan is on its way there, the fields are the
+    old one's, and no edits. They arrive together, so that the note's mark is of the plan in all of them.
+    """
+    shown = re.search(r'data-plan="([0-9a-f]{16})"', values.get("plan_note") or "")
+    return shown is not None and shown[1] != _mark(plan)
 
 
 def edited_plan(values: Mapping[str, Any]) -> SongPlan | None:
     """The kept plan with the editor's changes in it, or None when there is none.
 
-    Raises PlanError with one sentence when an edit makes no sense; the kept plan is unchanged.
+    Fields that show another plan than the kept one change nothing. Raises PlanError with one sentence when an edit makes no sense; the kept plan is unchanged.
     """
     if not values.get("plan"):
         return None
     original = SongPlan.model_validate(values["plan"])
     shown = plan_fields(original)
-    if {name: values[name] for name in shown} == shown:
+    if _is_of_another(values, original) or all(values[name] == shown[name] for name in EDITED):
         return original
     try:
         edits = {

@@ -25,6 +25,7 @@ from studio.ui.cards import plan_view, take_cards, votes_of
 from studio.ui.daw_panel import build_daw_panel
 from studio.ui.enhance_panel import lay_out_enhanced, wire_enhance
 from studio.ui.form import (
+    EDITED,
     PLAN_COLUMNS,
     brief_of,
     edit_of,
@@ -182,10 +183,7 @@ def _plan_panel() -> tuple[gr.State, gr.HTML, gr.Accordion, dict[str, Any], dict
                 column_count=len(PLAN_COLUMNS), interactive=True, wrap=False, show_label=False, elem_id="st-plan-rows",
                 column_widths=["96px", "64px", "76px", "170px", "230px", "300px"], max_height=330,
             )  # fmt: skip
-            gr.HTML(
-                '<p class="st-note">Generate plays this plan as it stands here, until you change the words or the '
-                "settings beside them.</p>"
-            )
+            parts["plan_note"] = gr.HTML()
     return plan, strip, panel, parts, message
 
 
@@ -247,7 +245,7 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
     buttons["generate"].click(on_generate, inputs_kwargs=tab.inputs, **private)
     buttons["plan"].click(on_plan, inputs_kwargs=tab.fields, outputs=plan_outputs, **private)
     gr.on(
-        [part.change for part in tab.plan_fields.values()],
+        [tab.plan_fields[name].change for name in EDITED],
         on_edit,
         inputs_kwargs=tab.inputs,
         outputs=tab.plan_strip,

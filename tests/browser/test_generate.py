@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import zipfile
 from pathlib import Path
@@ -19,6 +20,24 @@ from tests.running import RunningStudio
 pytestmark = pytest.mark.browser
 
 AUDIBLE = "() => { const a = document.getElementById('st-audio'); return !a.paused && a.currentTime > 0.3 && studio.deck.level() > 0.003 }"
+
+# The server's answers reach the page's fields as late as on a busy machine.
+HELD_BACK = """() => {
+  window.heldBackMs = 0;
+  const fetched = window.fetch.bind(window);
+  window.fetch = async (...asked) => {
+    const answer = await fetched(...asked);
+    if (!String(asked[0]?.url ?? asked[0]).includes("queue/data")) return answer;
+    const late = new TransformStream({
+      async transform(piece, out) {
+        const until = performance.now() + window.heldBackMs;
+        while (performance.now() < until && window.heldBackMs) await new Promise((go) => setTimeout(go, 20));
+        out.enqueue(piece);
+      },
+    });
+    return new Response(answer.body.pipeThrough(late), answer);
+  };
+}"""
 
 
 def ask(page: Page, words: str, *, seconds: float = 12, seed: int | None = None) -> None:
@@ -41,6 +60,11 @@ def wait_for_new_take(page: Page, before: str, *, timeout: float = 60_000) -> st
         arg=before, timeout=timeout,
     )  # fmt: skip
     return newest_take(page)
+
+
+def data_folder(studio: RunningStudio) -> Path:
+    command = [str(part) for part in studio.process.args]
+    return Path(command[command.index("--data-dir") + 1])
 
 
 def test_typed_words_are_heard_while_the_rest_is_made_and_then_kept(page: Page) -> None:
@@ -160,6 +184,52 @@ def test_a_plan_can_be_edited_before_it_is_played(page: Page) -> None:
     page.locator("#st-generate").click()
     take = wait_for_new_take(page, before)
     expect(page.locator(f"#st-recent .st-card[data-take='{take}'] h4")).to_have_text("Night Bus Home")
+
+
+def test_each_plan_is_edited_anew(page: Page) -> None:
+    """The editor is closed, opened, filled by one plan after another: an edit is always one of the plan it stands beside."""
+    page.get_by_label("Length").fill("8")
+    for words, title in (
+        ("house, 124 bpm", "First Floor"),
+        ("waltz, 90 bpm", "Second Floor"),
+        ("dub, 70 bpm", "Third Floor"),
+    ):
+        page.get_by_label("Describe the music").fill(words)
+        page.locator("#st-plan-first").click()
+        expect(page.locator("#st-plan-strip")).to_contain_text(words.split(", ")[1])
+        if not page.get_by_label("Title").is_visible():
+            page.get_by_text("Edit the plan").click()
+        page.get_by_label("Title").fill(title)
+        page.get_by_label("Title").blur()
+        expect(page.locator("#st-plan-strip")).to_contain_text(title)
+        before = newest_take(page)
+        page.locator("#st-generate").click()
+        take = wait_for_new_take(page, before)
+        expect(page.locator(f"#st-recent .st-card[data-take='{take}'] h4")).to_have_text(title)
+
+
+def test_generate_pressed_before_the_new_plan_has_arrived_plays_no_mixture(page: Page, studio: RunningStudio) -> None:
+    page.evaluate(HELD_BACK)
+    page.get_by_label("Length").fill("8")
+    page.get_by_label("Describe the music").fill("house, 124 bpm, in A minor")
+    page.locator("#st-plan-first").click()
+    expect(page.locator("#st-plan-strip")).to_contain_text("124 bpm")
+    house = page.locator("#st-plan-strip strong").inner_text()
+    page.wait_for_timeout(500)
+    page.evaluate("() => { window.heldBackMs = 3000; }")
+    page.get_by_label("Describe the music").fill("waltz, 90 bpm, in C major, calm")
+    page.locator("#st-plan-first").click()
+    page.wait_for_timeout(1200)  # planned on the server, not yet on the page
+    expect(page.locator("#st-plan-strip")).to_contain_text("124 bpm")
+    before = newest_take(page)
+    page.locator("#st-generate").click()
+    page.wait_for_timeout(200)
+    page.evaluate("() => { window.heldBackMs = 0; }")
+    take = wait_for_new_take(page, before)
+    plan = json.loads((data_folder(studio) / "takes" / take / "take.json").read_text())["plan"]
+    assert plan["tempo_bpm"]["value"] == 90 and plan["title"]["value"] != house
+    assert all(section["bars"]["by"] != "asked" for section in plan["sections"]), "nobody edited a section"
+    expect(page.locator("#st-plan-strip")).to_contain_text(plan["title"]["value"])
 
 
 def test_an_empty_brief_gets_a_sentence_and_makes_nothing(page: Page) -> None:
