@@ -24,16 +24,11 @@ class TooShort(ValueError):
     """A clip is too short or too quiet to be analysed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tempo:
-    """A tempo in beats a minute, how sure it is (0 to 1), and the readings at half and double speed.
+class HalfAndDouble:
+    """The other readings of a tempo: what else a listener might tap to the same music."""
 
-    first_beat_seconds: a beat near the start, from which the grid can be drawn.
-    """
-
+    __slots__ = ()
     tempo_bpm: float
-    confidence: float
-    first_beat_seconds: float
 
     @property
     def half_bpm(self) -> float:
@@ -44,9 +39,26 @@ class Tempo:
         return self.tempo_bpm * 2
 
     @property
+    def other_bpm(self) -> float:
+        """The likelier of the two: people tap between some 60 and 190 beats a minute."""
+        return self.double_bpm if self.tempo_bpm < 95 else self.half_bpm
+
+    @property
     def candidates_bpm(self) -> tuple[float, ...]:
-        """The readings a listener might give: as found, half, double."""
+        """As found, half, double."""
         return (self.tempo_bpm, self.half_bpm, self.double_bpm)
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo(HalfAndDouble):
+    """A tempo in beats a minute and how sure it is (0 to 1).
+
+    first_beat_seconds: a beat near the start, from which the grid can be drawn.
+    """
+
+    tempo_bpm: float
+    confidence: float
+    first_beat_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

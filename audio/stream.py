@@ -33,20 +33,44 @@ def sound_facts(path: Path) -> SoundFacts:
     raise AudioUnreadable(f"“{path.name}” holds no sound.")
 
 
-def stretches(source: Path | Clip, *, stretch_seconds: float = _STRETCH_SECONDS) -> Iterator[Clip]:
+def stretches(
+    source: Path | Clip, *, stretch_seconds: float = _STRETCH_SECONDS, from_seconds: float = 0.0
+) -> Iterator[Clip]:
     """The sound in stretches of equal length, the last shorter, at its own rate and channels.
 
-    Raises AudioUnreadable for what is no sound, is damaged, or holds samples that are no numbers.
+    from_seconds: where to begin; nothing before is decoded. Raises AudioUnreadable for what is no sound, is damaged, or
+    holds samples that are no numbers.
     """
     if isinstance(source, Clip):
         step = max(1, round(stretch_seconds * source.sample_rate_hz))
-        for start in range(0, source.frames, step):
+        for start in range(round(from_seconds * source.sample_rate_hz), source.frames, step):
             yield Clip(source.samples[:, start : start + step], source.sample_rate_hz)
         return
-    for clip in _from_file(source, stretch_seconds):
+    for clip in _from_file(source, stretch_seconds, from_seconds):
         if not np.isfinite(clip.samples).all():
             raise AudioUnreadable(f"“{source.name}” holds samples that are no numbers; it is damaged.")
         yield clip
+
+
+def clip_between(source: Path | Clip, start_seconds: float, end_seconds: float) -> Clip:
+    """A part of a sound, of which alone is read; cut where the sound ends. Raises AudioUnreadable."""
+    start, wanted = max(0.0, start_seconds), max(0.0, end_seconds - max(0.0, start_seconds))
+    parts: list[Clip] = []
+    for clip in stretches(source, stretch_seconds=min(_STRETCH_SECONDS, wanted) or 0.1, from_seconds=start):
+        parts.append(clip)
+        if sum(part.seconds for part in parts) >= wanted:
+            break
+    if not parts:
+        raise AudioUnreadable(f"The sound ends before {start:.0f} s.")
+    return Clip.joined(parts).between(0.0, wanted)
+
+
+def loudest_part(source: Path | Clip, *, seconds: float) -> Clip:
+    """The stretch of that length with the most power, begun at a whole second; all of a shorter sound."""
+    power = [float(np.mean(clip.samples**2)) for clip in stretches(source, stretch_seconds=1.0)]
+    sums = np.convolve(power, np.ones(min(max(1, int(seconds)), len(power))), mode="valid")
+    start = float(np.argmax(sums))
+    return clip_between(source, start, start + seconds)
 
 
 def mono_at(source: Path | Clip | Iterable[Clip], *, rate_hz: int) -> Iterator[np.ndarray]:
@@ -87,18 +111,18 @@ def windows_of(pieces: Iterable[np.ndarray], *, frames: int, hop: int | None = N
         yield held
 
 
-def _from_file(path: Path, stretch_seconds: float) -> Iterator[Clip]:
+def _from_file(path: Path, stretch_seconds: float, from_seconds: float) -> Iterator[Clip]:
     import soundfile
 
     try:
         file = soundfile.SoundFile(path)
     except (soundfile.LibsndfileError, OSError) as error:
-        yield from _with_pedalboard(path, stretch_seconds, error)
+        yield from _with_pedalboard(path, stretch_seconds, from_seconds, error)
         return
     damaged = AudioUnreadable(f"“{path.name}” ends in the middle or is damaged. Fetch or export it again.")
     with file:
         step = max(1, round(stretch_seconds * file.samplerate))
-        read = 0
+        read = file.seek(min(file.frames, round(from_seconds * file.samplerate))) if from_seconds else 0
         while True:
             try:
                 samples = file.read(step, dtype="float32", always_2d=True)
@@ -114,13 +138,14 @@ def _from_file(path: Path, stretch_seconds: float) -> Iterator[Clip]:
         raise AudioUnreadable(f"“{path.name}” holds no sound.")
 
 
-def _with_pedalboard(path: Path, stretch_seconds: float, cause: Exception) -> Iterator[Clip]:
+def _with_pedalboard(path: Path, stretch_seconds: float, from_seconds: float, cause: Exception) -> Iterator[Clip]:
     """What libsndfile does not know (M4A and WMA where the system can) goes to pedalboard."""
     from pedalboard.io import AudioFile
 
     try:
         with path.open("rb") as stream, AudioFile(stream) as file:
             step = max(1, round(stretch_seconds * file.samplerate))
+            file.seek(min(file.frames, round(from_seconds * file.samplerate)))
             while file.tell() < file.frames:
                 samples = file.read(step)
                 if not samples.shape[1]:

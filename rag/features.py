@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from audio.analysis import HalfAndDouble
 from audio.key import key_of
 from audio.loudness import lufs_of_hops, range_of_hops
 from audio.tempo import TempoReading, tempo_of
@@ -22,7 +23,7 @@ ANALYSIS = "frames-1"
 
 
 @dataclass(frozen=True, slots=True)
-class Features:
+class Features(HalfAndDouble):
     """Figures of one piece; shares and scores are 0 to 1.
 
     tempo_bpm: the beat most listeners would tap, `tempo_confidence` how clearly the onsets repeat at it, `tempo_octave`
@@ -45,14 +46,6 @@ class Features:
     brightness_hz: float
     instrumentalness: float
     beat_regularity: float
-
-    @property
-    def half_bpm(self) -> float:
-        return self.tempo_bpm / 2
-
-    @property
-    def double_bpm(self) -> float:
-        return self.tempo_bpm * 2
 
     @property
     def key_name(self) -> str:

@@ -22,6 +22,12 @@ import numpy as np
 from rag.filters import EVERYTHING, Filters
 
 _SCHEMA_FILE = "studio-schema.json"
+# The engine writes into mapped files, and on a full disk the system ends a process that does (SIGBUS): nothing is begun
+# with less than this free. Opening touches some pages, writing a batch more, a new store 22 MB.
+_ROOM_TO_OPEN, _ROOM_TO_WRITE = 32_000_000, 64_000_000
+_FULL = (
+    "The disk is full: the vectors could not be kept. What was imported is safe; free some space, and the same goes on."
+)
 INDEXED = {
     "tempo_bpm": "float", "energy": "float", "seconds": "float", "year": "integer", "key": "integer",
     "genre": "keyword", "moods": "keyword", "own": "integer", "owner": "keyword",
@@ -34,6 +40,10 @@ class VectorStoreError(Exception):
 
 class StoreBusy(VectorStoreError):
     """Another process has this store open."""
+
+
+class DiskFull(VectorStoreError):
+    """There is no room for vectors; nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +131,7 @@ class VectorStore(Protocol):
 class EdgeStore:
     """Qdrant Edge: the engine in this process, one folder a schema under `folder`.
 
-    Raises StoreBusy when another process has it. A folder that cannot be opened is set aside and begun anew; `notice`
+    Raises StoreBusy when another process has it, DiskFull without room. A folder that cannot be opened is set aside and begun anew; `notice`
     then says so, and the library fills it again.
     """
 
@@ -136,7 +146,7 @@ class EdgeStore:
             raise VectorStoreError(f"The folder for vectors cannot be made: {error.strerror or error}.") from error
         try:
             self._shard = self._open()
-        except StoreBusy:
+        except (StoreBusy, DiskFull):
             raise
         except VectorStoreError:
             self._set_aside()
@@ -219,6 +229,7 @@ class EdgeStore:
         import qdrant_edge as edge
 
         said = self.folder / _SCHEMA_FILE
+        self._need(_ROOM_TO_OPEN if said.exists() else _ROOM_TO_WRITE)
         try:
             if said.exists():
                 return edge.EdgeShard.load(str(self.folder / "shard"))
@@ -243,8 +254,13 @@ class EdgeStore:
             f"The vectors' index was damaged and set aside as {kept.name}; it is built again from the library."
         )
 
+    def _need(self, least_bytes: int) -> None:
+        if shutil.disk_usage(self.folder.parent).free < least_bytes:
+            raise DiskFull(_FULL)
+
     def _update(self, operation: Any) -> None:
         with self._writing:
+            self._need(_ROOM_TO_WRITE)
             try:
                 self._shard.update(operation)
                 self._shard.flush()
@@ -270,7 +286,7 @@ def _in_words(error: Exception) -> VectorStoreError:
             "Another MusicGen Studio has this library open. Close it first, or give this one another --data-dir."
         )
     if "No space" in text or "os error 28" in text:
-        return VectorStoreError("The disk is full: the vectors could not be kept. Free some space, then try again.")
+        return DiskFull(_FULL)
     return VectorStoreError(f"The vectors' index could not be used ({text[:200]}). “library rebuild” makes it anew.")
 
 

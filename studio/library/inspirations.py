@@ -33,6 +33,7 @@ from studio.history.history import History
 from studio.job import GenerateRequest
 from studio.library.library import Library
 from studio.models.hub import ModelError
+from studio.sounds import MAX_SECONDS
 from studio.takes import Take, TakeError, TakeStore
 
 TRACK, TAKE = "track:", "take:"
@@ -149,16 +150,23 @@ class Inspirations:
 
     def melody(self, name: str, *, owner: str | None) -> Clip:
         """The stretch of a reference that a melody model follows: its loudest MELODY_SECONDS. Raises ReferenceGone."""
-        return _loudest(self.sound(name, owner=owner), seconds=MELODY_SECONDS)
+        from audio.stream import loudest_part
+
+        return self._read(name, owner, lambda path: loudest_part(path, seconds=MELODY_SECONDS))
 
     def sound(self, name: str, *, owner: str | None) -> Clip:
-        """The whole sound of a reference. Raises ReferenceGone."""
-        from audio.io import AudioError, read_clip
+        """The whole sound of a reference, up to as long as sounds are edited. Raises ReferenceGone."""
+        from audio.io import read_clip
+
+        return self._read(name, owner, lambda path: read_clip(path, max_seconds=MAX_SECONDS))
+
+    def _read(self, name: str, owner: str | None, read: Callable[[Path], Clip]) -> Clip:
+        from audio.io import AudioError
 
         track, take = self._found(name, owner)
         path = Path(track.path) if track else self._store.audio_path(take.id) if take else Path()
         try:
-            return read_clip(path)
+            return read(path)
         except (AudioError, OSError) as error:
             raise ReferenceGone(f"“{path.name}” cannot be read: {error}") from error
 
@@ -285,13 +293,13 @@ def _heard_of(path: str, changed_ns: int) -> dict[str, object]:
     """What only listening tells: character and register of a file's middle, kept while the file stays as it is."""
     from audio.analysis import TooShort
     from audio.character import character
-    from audio.io import AudioError, read_clip
+    from audio.io import AudioError
     from audio.register import middle_pitch
+    from audio.stream import clip_between, sound_facts
 
     try:
-        clip = read_clip(Path(path))
-        middle = clip.seconds / 2
-        clip = clip.between(middle - 22.5, middle + 22.5)
+        middle = sound_facts(Path(path)).seconds / 2
+        clip = clip_between(Path(path), middle - 22.5, middle + 22.5)
         sound = character(clip)
     except (AudioError, TooShort, OSError):
         return {}
@@ -299,17 +307,3 @@ def _heard_of(path: str, changed_ns: int) -> dict[str, object]:
         "brightness_hz": sound.brightness_hz, "percussive": sound.percussive, "low_share": sound.low_share,
         "width": sound.width, "register_pitch": middle_pitch(clip),
     }  # fmt: skip
-
-
-def _loudest(clip: Clip, *, seconds: float) -> Clip:
-    """The stretch of that length with the most power, begun at a whole second."""
-    import numpy as np
-
-    if clip.seconds <= seconds:
-        return clip
-    rate = clip.sample_rate_hz
-    power = [float(np.mean(clip.samples[:, at : at + rate] ** 2)) for at in range(0, clip.frames - rate + 1, rate)]
-    length = int(seconds)
-    sums = np.convolve(power, np.ones(min(length, len(power))), mode="valid")
-    start = float(np.argmax(sums))
-    return clip.between(start, start + seconds)

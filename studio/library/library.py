@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rag.database import LibraryError
 from rag.embeddings import Embedder, SignalEmbedder, WordEmbedder
+from rag.filters import Filters
 from rag.importing import Importer, Report
 from rag.index import Index
 from rag.labels import Kind, Labels, Vocabulary
@@ -43,6 +44,7 @@ class Library:
         self.downloads = Downloads(self.models)
         self.jobs = LibraryJobs()
         self.watch = Watch(self.rescan)
+        self.closing = threading.Event()
         self._lock = threading.RLock()
         self._indexes: dict[str, Index] = {}
         self._embedders: dict[str, Embedder] = {}
@@ -194,6 +196,12 @@ class Library:
         """How many tracks the embedder in use has not heard: above 0 a re-index is offered."""
         return len(self.index.unheard())
 
+    def mark(self, owner: str | None) -> tuple[object, ...]:
+        """What a look through an owner's tracks depends on: how many there are, the newest of them, and who hears."""
+        filters = Filters(owner=owner)
+        newest = self.tracks.listing(filters, order="added", limit=1)
+        return self.tracks.count(filters), newest[0].id if newest else 0, self.sound.identity
+
     def catch_up(self) -> None:
         """Bring kept takes into the library and the index in step with it; cheap when nothing has changed."""
         if self.takes is not None:
@@ -213,6 +221,7 @@ class Library:
 
     def close(self) -> None:
         """Stop all work, keeping what is done, and let the files go."""
+        self.closing.set()
         self.watch.close()
         self.downloads.close()
         self.jobs.close()

@@ -1,4 +1,4 @@
-"""The sounds behind the library's tracks: as a browser plays them, as peaks, kept when they are uploaded, and which are one.
+"""The sounds behind the library's tracks: as a browser plays them, as peaks, and kept when they are uploaded.
 
 Knows nothing of requests; owners are names handed in.
 """
@@ -9,10 +9,10 @@ import functools
 import hashlib
 from pathlib import Path
 
-from audio.io import AudioUnreadable, decode, encode, read_clip, written_whole
-from audio.peaks import bucket_peaks
+from audio.io import AudioUnreadable, written_whole
+from audio.peaks import PeakMeter
+from audio.stream import sound_facts, stretches
 from rag.database import LibraryError
-from rag.filters import Filters
 from rag.tracks import Track
 from studio.library.library import Library
 
@@ -42,9 +42,7 @@ class LibrarySounds:
             return path, media_type
         copy = self._library.folder / "heard" / f"{track.hash or track.id}.flac"
         if not copy.is_file():
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(copy) as draft:
-                draft.write_bytes(encode(read_clip(path), format="flac16"))
+            _write_flac(path, copy)
         return copy, "audio/flac"
 
     def peaks(self, track: Track) -> list[int]:
@@ -56,7 +54,6 @@ class LibrarySounds:
 
         Raises AudioUnreadable for what is no sound, LibraryError when it cannot be kept.
         """
-        decode(data, name=name, max_seconds=MAX_UPLOAD_SECONDS)
         digest = hashlib.sha256(data).hexdigest()[:16]
         folder = self._library.folder / "uploads" / hashlib.sha256(owner.encode()).hexdigest()[:12] / digest
         path = folder / name
@@ -66,6 +63,7 @@ class LibrarySounds:
             if kept is None:
                 with written_whole(path) as draft:
                     draft.write_bytes(data)
+                    _check(draft, name)
             else:
                 path = kept
         except OSError as error:
@@ -75,13 +73,43 @@ class LibrarySounds:
             raise AudioUnreadable(track.reason)
         return track
 
-    def same_recordings(self, *, owner: str | None) -> list[list[Track]]:
-        """Groups of tracks that are one recording, the first imported first."""
-        from rag.copies import Copies
 
-        return [list(group) for group in Copies(self._library.index).duplicates(filters=Filters(owner=owner))]
+def _check(draft: Path, name: str) -> None:
+    """Raise AudioUnreadable for what is no sound, is damaged or is too long; nothing is held in memory."""
+    try:
+        seconds = sound_facts(draft).seconds
+        if seconds > MAX_UPLOAD_SECONDS:
+            raise AudioUnreadable(
+                f"“{name}” lasts {seconds / 60:.0f} minutes; {MAX_UPLOAD_SECONDS / 60:.0f} are the most. Cut it, or "
+                "import it where it lies."
+            )
+        for _ in stretches(draft):
+            pass
+    except AudioUnreadable as error:
+        raise AudioUnreadable(str(error).replace(draft.name, name)) from error
+
+
+def _write_flac(path: Path, copy: Path) -> None:
+    """The sound as a FLAC of 16 bits, a stretch at a time. Raises AudioError, LibraryError when it cannot be kept."""
+    import soundfile
+
+    facts = sound_facts(path)
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(copy) as draft, soundfile.SoundFile(
+            draft, "w", facts.sample_rate_hz, facts.channels, "PCM_16", format="FLAC"
+        ) as file:  # fmt: skip
+            for clip in stretches(path):
+                file.write(clip.samples.T)
+    except (OSError, soundfile.LibsndfileError) as error:
+        raise LibraryError(f"“{path.name}” could not be made ready to be heard ({error}). Is the disk full?") from error
 
 
 @functools.lru_cache(maxsize=64)
 def _peaks_of(path: str, changed_ns: int) -> tuple[int, ...]:
-    return tuple(bucket_peaks(read_clip(Path(path)), buckets=PEAK_BUCKETS).tolist())
+    """One meter over the whole, so that an hour needs no more memory than a minute."""
+    facts = sound_facts(Path(path))
+    meter = PeakMeter(sample_rate_hz=facts.sample_rate_hz, seconds_a_peak=facts.seconds / PEAK_BUCKETS)
+    for clip in stretches(Path(path)):
+        meter.feed(clip)
+    return meter.peaks

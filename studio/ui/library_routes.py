@@ -30,6 +30,7 @@ from rag.tracks import Track
 from rag.vectordb import VectorStoreError
 from studio.library.map import LibraryMap
 from studio.library.sounds import LibrarySounds
+from studio.library.twins import Twins
 from studio.models.hub import ModelError
 from studio.studio import Studio
 from studio.ui.guard import refusal
@@ -49,7 +50,7 @@ from studio.ui.visitors import Visitor, features
 _NOT_KEPT = {"Cache-Control": "no-store"}
 _KEEP_PRIVATE = {"Cache-Control": "private, no-cache"}
 _TROUBLE = (LibraryError, VectorStoreError, EmbeddingError, ModelError, AudioError, BadQuestion)
-_CLIPS = 40
+_CLIPS, _GROUPS = 40, 60
 _ONLY_HERE = "Folders are imported by the studio's owner on this machine, while the studio is not shared."
 Handler = Callable[["LibraryRoutes", Request, Visitor], Awaitable[Response]]
 
@@ -74,6 +75,7 @@ class LibraryRoutes:
         self._studio, self._library = studio, studio.library
         self._map = LibraryMap(studio.library)
         self._sounds = LibrarySounds(studio.library)
+        self._twins = Twins(studio.library)
         self._clips: OrderedDict[str, tuple[str, HeardClip]] = OrderedDict()
 
     def routes(self) -> list[Route]:
@@ -86,6 +88,7 @@ class LibraryRoutes:
             Route(f"{base}/overview", self.overview, methods=["GET"]),
             Route(f"{base}/map", self.map, methods=["GET"]),
             Route(f"{base}/duplicates", self.duplicates, methods=["GET"]),
+            Route(f"{base}/duplicates", self.seek_duplicates, methods=["POST"]),
             Route(f"{base}/clip", self.clip, methods=["POST"]),
             Route(f"{base}/upload", self.upload, methods=["POST"]),
             Route(f"{base}/import", self.start_import, methods=["POST"]),
@@ -165,13 +168,25 @@ class LibraryRoutes:
 
     @in_sentences
     async def duplicates(self, request: Request, visitor: Visitor) -> Response:
-        """Groups of tracks that are one recording."""
-        shown = await in_thread(self._duplicates, visitor)
-        return JSONResponse({"groups": shown}, headers=_NOT_KEPT)
+        """Groups of tracks that are one recording, as found last, and how far a search for them is."""
+        return JSONResponse(await in_thread(self._duplicates, visitor), headers=_NOT_KEPT)
 
-    def _duplicates(self, visitor: Visitor) -> list[list[dict[str, Any]]]:
-        groups = self._sounds.same_recordings(owner=visitor.sees_only)
-        return [[track_shown(track, host=visitor.is_host) for track in group] for group in groups]
+    @in_sentences
+    async def seek_duplicates(self, request: Request, visitor: Visitor) -> Response:
+        """Begin to look for them, or stop: {stop}."""
+        stop = bool((await _json(request)).get("stop"))
+        await in_thread(self._twins.stop if stop else self._twins.begin, visitor.sees_only)
+        return JSONResponse(await in_thread(self._duplicates, visitor), headers=_NOT_KEPT)
+
+    def _duplicates(self, visitor: Visitor) -> dict[str, Any]:
+        look = self._twins.look(visitor.sees_only)
+        groups = None if look.result is None else [
+            [track_shown(track, host=visitor.is_host) for track in group] for group in look.result[:_GROUPS]
+        ]  # fmt: skip
+        return {
+            "groups": groups, "count": len(look.result or ()), "old": self._twins.is_old(visitor.sees_only),
+            "running": look.running, "done": look.done, "total": look.total, "error": look.error,
+        }  # fmt: skip
 
     # ---------------------------------------------------------------------------------------------- hearing
 

@@ -25,8 +25,7 @@ def features_shown(heard: Features | None) -> dict[str, Any] | None:
     if heard is None:
         return None
     shown = {name: round(value, 3) for name, value in asdict(heard).items()}
-    other = heard.double_bpm if heard.tempo_bpm < 95 else heard.half_bpm
-    return {**shown, "key_name": heard.key_name, "other_bpm": round(other, 1)}
+    return {**shown, "key_name": heard.key_name, "other_bpm": round(heard.other_bpm, 1)}
 
 
 def track_shown(track: Track, *, host: bool) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def _layout() -> str:
 {_chart("genres", "Genres")}{_chart("moods", "Moods")}{_chart("keys", "Keys, on the circle of fifths")}
 {_chart("tempos", "Tempo")}{_chart("years", "Energy over the years")}
 <figure class="st-panel"><figcaption class="st-title">The same recording twice</figcaption>
-<div id="st-lib-duplicates"><button type="button" class="st-act" id="st-lib-look-duplicates">Look for duplicates</button></div></figure>
+<div id="st-lib-duplicates" aria-live="polite"></div></figure>
 </div></section>
 {_bring_in()}
 {_filters()}
@@ -47,7 +47,7 @@ def _layout() -> str:
 <label class="st-note st-check" title="Play the next track from the second the last one was at, to hear two side by side">
 <input type="checkbox" id="st-lib-place"> keep the place</label>
 <label class="st-note">Order <select id="st-lib-order" aria-label="Sort the list">{_orders()}</select></label></div>
-<div class="st-lib-list" id="st-lib-list"></div>
+<div class="st-lib-list" id="st-lib-list" aria-busy="true"><div class="st-empty">Reading your library …</div></div>
 <button type="button" class="st-act st-hidden" id="st-lib-more">Show more</button>
 <aside class="st-lib-tray st-hidden" id="st-lib-tray" aria-label="References for Generate"></aside>
 </div>"""

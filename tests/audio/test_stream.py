@@ -11,7 +11,7 @@ from audio.clip import Clip
 from audio.file_tags import FileTags, read_file_tags
 from audio.io import AudioUnreadable, write_clip
 from audio.loudness import HopMeter, hop_energies, integrated_lufs, loudness_range_lu, lufs_of_hops, range_of_hops
-from audio.stream import mono_at, sound_facts, stretches, windows_of
+from audio.stream import clip_between, loudest_part, mono_at, sound_facts, stretches, windows_of
 
 
 def noise(seconds: float, *, rate_hz: int = 44_100, channels: int = 2) -> Clip:
@@ -95,3 +95,40 @@ def test_a_file_without_tags_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"no music")
     assert read_file_tags(tmp_path / "a.mp3") == FileTags()
     assert read_file_tags(tmp_path / "none.mp3") == FileTags()
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".wav", ".ogg", ".mp3"])
+def test_a_part_is_what_lies_there_in_the_whole(tmp_path: Path, suffix: str) -> None:
+    path = write_clip(tmp_path / f"a{suffix}", noise(9.0))
+    whole = Clip.joined(stretches(path))
+    for start, end in ((0.0, 1.5), (3.25, 6.5), (8.0, 12.0)):
+        part, there = clip_between(path, start, end), whole.between(start, end)
+        assert part.frames == there.frames and np.allclose(part.samples, there.samples, atol=2e-3)
+    with pytest.raises(AudioUnreadable, match="ends before"):
+        clip_between(path, 20.0, 21.0)
+
+
+def test_a_part_of_a_long_sound_reads_no_more_than_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import soundfile
+
+    path = write_clip(tmp_path / "long.flac", noise(300.0, rate_hz=8_000, channels=1))
+    read: list[int] = []
+    plain = soundfile.SoundFile.read
+
+    def counted(self: soundfile.SoundFile, frames: int = -1, **options: object) -> np.ndarray:
+        out = plain(self, frames, **options)
+        read.append(len(out))
+        return out
+
+    monkeypatch.setattr(soundfile.SoundFile, "read", counted)
+    assert clip_between(path, 140.0, 170.0).seconds == 30.0
+    assert sum(read) <= 41 * 8_000
+
+
+def test_the_loudest_part_is_where_the_power_is() -> None:
+    quiet = noise(40.0, rate_hz=8_000)
+    samples = quiet.samples * 0.1
+    samples[:, 21 * 8_000 : 26 * 8_000] *= 10
+    found = loudest_part(Clip(samples, 8_000), seconds=5.0)
+    assert np.array_equal(found.samples, samples[:, 21 * 8_000 : 26 * 8_000])
+    assert loudest_part(quiet, seconds=60.0).frames == quiet.frames

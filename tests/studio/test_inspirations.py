@@ -88,6 +88,27 @@ def test_a_track_of_the_library_lends_what_was_measured(studio: Studio, techno: 
         studio.inspirations.reference(f"track:{track.id}", owner=None)
 
 
+def test_a_long_track_lends_its_style_and_melody_but_is_not_edited_whole(studio: Studio) -> None:
+    import numpy as np
+    import soundfile
+
+    from rag.tracks import Track
+
+    path = studio.settings.data_dir / "A whole night.flac"
+    minute = np.random.default_rng(1).normal(size=(60 * 8_000, 1)) * 0.1
+    with soundfile.SoundFile(path, "w", 8_000, 1, "PCM_16") as file:
+        for number in range(11):
+            file.write(minute * (2.0 if number == 7 else 0.5))
+    track = studio.library.importer().add_known(Track(path=str(path)))
+    name = f"track:{track.id}"
+    lent = studio.inspirations.reference(name, owner=None)
+    assert lent.brightness_hz is not None and lent.brightness_hz > 500
+    melody = studio.inspirations.melody(name, owner=None)
+    assert melody.seconds == 30.0 and np.std(melody.samples) > 0.15
+    with pytest.raises(ReferenceGone, match=r"lasts 660 s; at most 600 s"):
+        studio.inspirations.sound(name, owner=None)
+
+
 def test_nobody_is_lent_what_is_anothers(studio: Studio, hers: Take, techno: Take) -> None:
     name = f"take:{hers.id}"
     request = GenerateRequest(brief=Brief(references=(name,)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -143,16 +144,26 @@ def test_a_recording_that_is_here_twice_is_shown_once_as_a_group(
     twin.write_bytes((music / "ambient.flac").read_bytes())
     track = here.studio.library.importer().add_known(Track(path=str(twin)))
     try:
-        groups = client.get("/studio/library/duplicates", timeout=60).json()["groups"]
-        assert [[each["title"] for each in group] for group in groups] == [["ambient", "twin"]]
+        assert client.get("/studio/library/duplicates").json()["groups"] is None
+        assert client.post("/studio/library/duplicates", json={}).status_code == 200
+        found = searched(client)
+        assert [[each["title"] for each in group] for group in found["groups"]] == [["ambient", "twin"]]
+        assert (found["count"], found["old"], found["error"]) == (1, False, "")
     finally:
         here.studio.library.index.store.delete([track.id])
         here.studio.library.tracks.forget([track.id])
+    assert client.get("/studio/library/duplicates").json()["old"]
+
+
+def searched(client: httpx.Client) -> dict[str, Any]:
+    """The search for duplicates once it is over."""
+    deadline = time.monotonic() + 60
+    while (found := client.get("/studio/library/duplicates").json())["running"] and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
 
 
 def test_the_map_is_drawn_in_the_background(here: Served, client: httpx.Client) -> None:
-    import time
-
     deadline = time.monotonic() + 60
     while (answer := client.get("/studio/library/map").json())["map"] is None and time.monotonic() < deadline:
         time.sleep(0.2)

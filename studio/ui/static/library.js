@@ -69,14 +69,18 @@ export class Library {
   }
 
   async refresh() {
-    const asked = ++this.asked;
+    const asked = ++this.asked, list = $("st-lib-list");
     this.chips();
+    const slow = setTimeout(() => { list.ariaBusy = "true"; $("st-lib-count").textContent = "Looking …"; }, 400);
     try {
       const answer = await ask(`tracks?${this.query()}`);
       if (asked !== this.asked) return;
       this.show(answer, true);
     } catch (error) {
-      if (asked === this.asked) $("st-lib-list").replaceChildren(element("div", "st-empty", error.message));
+      if (asked === this.asked) { list.replaceChildren(element("div", "st-empty st-error", error.message)); $("st-lib-count").textContent = ""; }
+    } finally {
+      clearTimeout(slow);
+      if (asked === this.asked) list.ariaBusy = "false";
     }
     this.charts.refresh();
   }
@@ -274,7 +278,10 @@ export class Library {
 
   async status() {
     try { this.now = await ask("status"); }
-    catch (error) { if (!this.shown) $("st-lib-list").replaceChildren(element("div", "st-empty st-error", error.message)); return; }
+    catch (error) {
+      if (!this.shown) { $("st-lib-list").replaceChildren(element("div", "st-empty st-error", error.message)); $("st-lib-list").ariaBusy = "false"; }
+      return;
+    }
     this.bring.show(this.now);
     if (this.now.tracks !== this.known) { this.known = this.now.tracks; this.refresh(); this.choices(); }
   }

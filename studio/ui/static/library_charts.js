@@ -1,5 +1,5 @@
 // The map of styles and the dashboard, drawn by Plotly; every mark narrows the list, and a point of the map plays.
-import { ask, element, pretty } from "./library.js";
+import { ask, element, pretty, send } from "./library.js";
 
 const $ = (id) => document.getElementById(id);
 const FIFTHS = [0, 7, 2, 9, 4, 11, 6, 1, 8, 3, 10, 5]; // majors by fifths; each one's relative minor lies beside it
@@ -23,13 +23,12 @@ export class Charts {
     this.library = library;
     this.view = "list";
     new MutationObserver(() => this.open(this.view)).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-    $("st-lib-look-duplicates").addEventListener("click", () => this.duplicates());
   }
 
   open(view) {
     this.view = view;
     if (view === "map") this.map();
-    if (view === "charts") this.dashboard();
+    if (view === "charts") { this.dashboard(); this.duplicates(); }
   }
   refresh() { if (this.view === "charts") this.dashboard(); }
 
@@ -144,18 +143,43 @@ export class Charts {
       this.layout({ yaxis: { range: [0, 1] }, xaxis: { tickformat: "d", dtick: seen.years.length < 8 ? 1 : undefined } }), (point) => toggle("years", `${point.customdata}-${point.customdata}`, String(point.customdata)));
   }
 
+  // --- duplicates: looked for by the studio in the background, shown as they stand ---------------------------------
+  async seek(stop) {
+    try { this.twins(await send("duplicates", { stop })); } catch (error) { this.twinsSay(error.message, "st-error"); }
+  }
+
   async duplicates() {
-    const place = $("st-lib-duplicates");
-    place.replaceChildren(element("p", "st-note", "Comparing recordings …"));
-    try {
-      const { groups } = await ask("duplicates");
-      if (!groups.length) return place.replaceChildren(element("p", "st-note", "No recording is here twice."));
-      place.replaceChildren(...groups.slice(0, 60).map((group) => {
+    clearTimeout(this.seeking);
+    try { this.twins(await ask("duplicates")); } catch (error) { this.twinsSay(error.message, "st-error"); }
+  }
+
+  twinsSay(text, more = "") { $("st-lib-duplicates").replaceChildren(element("p", `st-note ${more}`, text)); }
+
+  twins({ groups, count, old, running, done, total, error }) {
+    const place = $("st-lib-duplicates"), parts = [], button = (text, stop) => {
+      const one = element("button", "st-act", text);
+      one.onclick = () => this.seek(stop);
+      return one;
+    };
+    if (running) {
+      const meter = element("div", "st-meter"), bar = element("i");
+      bar.style.width = `${total ? (100 * done) / total : 0}%`;
+      meter.append(bar);
+      parts.push(meter, element("p", "st-note", total ? `Compared ${done.toLocaleString()} of ${total.toLocaleString()} recordings …` : "Comparing recordings …"), button("Stop", true));
+      this.seeking = setTimeout(() => this.view === "charts" && this.duplicates(), 800);
+    } else {
+      if (error) parts.push(element("p", "st-note st-error", error));
+      if (groups && !groups.length) parts.push(element("p", "st-note", "No recording is here twice."));
+      for (const group of groups ?? []) {
         const row = element("button", "st-cluster-name", group.map((one) => one.label).join("  =  "));
         row.onclick = () => this.library.narrow("among", group.map((one) => one.id).join(","), "one recording");
-        return row;
-      }));
-    } catch (error) { place.replaceChildren(element("p", "st-note st-error", error.message)); }
+        parts.push(row);
+      }
+      if (groups && count > groups.length) parts.push(element("p", "st-note", `And ${(count - groups.length).toLocaleString()} more.`));
+      if (old) parts.push(element("p", "st-note", "The library has changed since."));
+      parts.push(button(groups ? "Look again" : "Look for duplicates", false));
+    }
+    place.replaceChildren(...parts);
   }
 }
 
