@@ -27,6 +27,7 @@ from studio.library.inspirations import TRACK, Inspirations
 from studio.library.library import Library
 from studio.link import LinkSession
 from studio.link_install import python_with_link
+from studio.live_midi.live import LiveMidi
 from studio.models.catalogue import Catalogue
 from studio.models.downloads import Downloads
 from studio.models.installing import Installation
@@ -125,6 +126,7 @@ class Studio:
                 judge=self.desk.judge, judged=self.reviews.keep,
             )  # fmt: skip
             self.mixing_desk = Desk(self)
+            self.midi = LiveMidi(lambda: self.mixing_desk, clock=lambda: self.link.clock)
             self.library.begin()
             self.school = School(self)
             cast(Any, self.pipeline).room = self.school.check_room
@@ -143,6 +145,7 @@ class Studio:
         self.desk.close()
         self.refinements.close()
         self.reviews.close()
+        self.midi.close()
         self.mixing_desk.close()
         self.school.close()
         if self.jobs.close():

@@ -41,10 +41,13 @@ def exact_notes(midi: Path) -> dict[str, tuple[Note, ...]]:
     file = mido.MidiFile(file=io.BytesIO(midi.read_bytes()))
     tempo = next((m.tempo for track in file.tracks for m in track if m.type == "set_tempo"), 500_000)
     a_tick = tempo / 1_000_000 / file.ticks_per_beat
-    return {track.name: _notes_in(track, a_tick) for track in file.tracks if any(m.type == "note_on" for m in track)}
+    return {
+        track.name: notes_in_track(track, a_tick) for track in file.tracks if any(m.type == "note_on" for m in track)
+    }
 
 
-def _notes_in(track: Any, seconds_a_tick: float) -> tuple[Note, ...]:
+def notes_in_track(track: Any, seconds_a_tick: float) -> tuple[Note, ...]:
+    """The notes of one of mido's tracks, in order."""
     sounding: dict[int, list[tuple[int, int]]] = {}
     found, now = [], 0
     for message in track:

@@ -65,7 +65,7 @@ def midi_of_item(desk: Desk, item: Item, names: Sequence[str] = ()) -> bytes:
     return midi_of_notes(
         {labels[name]: each for name, each in notes.items()}, tempo_map_of(desk, item),
         drums=[labels[name] for name in notes if is_drums(name)],
-        programs={labels[name]: _program(name) for name in notes}, markers_seconds=_markers(item),
+        programs={labels[name]: program_of(name) for name in notes}, markers_seconds=_markers(item),
     )  # fmt: skip
 
 
@@ -89,7 +89,9 @@ def session_of_item(desk: Desk, item: Item) -> Session:
         )
         for strip in mix.strips
     ]  # fmt: skip
-    parts += [Part(f"{labels[name]} MIDI", None, each, is_drums(name), _program(name)) for name, each in notes.items()]
+    parts += [
+        Part(f"{labels[name]} MIDI", None, each, is_drums(name), program_of(name)) for name, each in notes.items()
+    ]
     return Session(
         title=item.title,
         tempo_map=tempo_map_of(desk, item),
@@ -124,7 +126,8 @@ def _labels(names: Sequence[str]) -> Mapping[str, str]:
     return labels
 
 
-def _program(name: str) -> int:
+def program_of(name: str) -> int:
+    """A part's General MIDI program, counted from 0; a kit's for drums."""
     from agents.knowledge import instruments
 
     known = instruments().get(name)

@@ -13,6 +13,7 @@ from studio.desk.options import DESK_ENGINE
 from studio.exports import EXPORT_FORMATS
 from studio.studio import Studio
 from studio.takes import Take
+from studio.ui.drag_handles import drag_handles
 from studio.ui.opinion_buttons import opinion_buttons
 from studio.ui.verdict_view import score_chip
 from studio.ui.visitors import Visitor
@@ -131,6 +132,7 @@ def _take_card(
             + _act("Stems", "stems", identity)
             + _export_menu(take)
             + _act("Delete", "bin", identity, "danger")
+            + drag_handles(take)
         )
     badges = "".join(f'<span class="st-badge {b["kind"]}">{escape(b["text"])}</span>' for b in badges_of(take))
     play = (

@@ -9,7 +9,7 @@ from agents.harmony import Key
 from audio.beats import Beats
 from audio.signal_stems import SOURCES
 from studio.desk.desk import Desk, Sheet
-from studio.desk.exports import EXPORTS
+from studio.desk.exports import EXPORTS, name_of
 from studio.desk.items import Item, Parts, Upload, recalled
 from studio.desk.jobs import WorkView
 from studio.desk.listening import beats_shown
@@ -32,6 +32,7 @@ def sheet_shown(desk: Desk, sheet: Sheet) -> dict[str, Any]:
         "source": item.source,
         "take": item.take.id if item.take else None,
         "title": item.title,
+        "file_name": name_of(desk, item),
         "seconds": item.seconds,
         "sample_rate_hz": item.sample_rate_hz,
         "channels": item.channels,

@@ -23,9 +23,11 @@ from starlette.requests import Request
 
 from studio.settings import Settings
 from studio.studio import Studio
+from studio.ui.carry_routes import CarryRoutes
 from studio.ui.desk_routes import DeskRoutes
 from studio.ui.guard import Guard, GuardMiddleware
 from studio.ui.logins import Login
+from studio.ui.midi_routes import MidiRoutes
 from studio.ui.routes import StudioRoutes
 from studio.ui.theme import look
 from studio.ui.training_routes import TrainingRoutes
@@ -108,7 +110,13 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
             blocked_paths=[str(settings.data_dir.resolve())],
             max_file_size=f"{settings.max_upload_mb}mb" if settings.is_shared else None,
             app_kwargs={
-                "routes": [*TrainingRoutes(studio).routes(), *DeskRoutes(studio).routes(), *routes.routes()],
+                "routes": [
+                    *TrainingRoutes(studio).routes(),
+                    *DeskRoutes(studio).routes(),
+                    *MidiRoutes(studio).routes(),
+                    *CarryRoutes(studio).routes(),
+                    *routes.routes(),
+                ],
                 "middleware": [Middleware(GuardMiddleware, guard=guard)],
             },
             **look(),

@@ -19,7 +19,8 @@ DESK = f"""<section id="mx" class="mx-nothing" aria-label="The desk">
 <button type="button" class="st-act mx-main" onclick="document.getElementById('mx-file').click()">Choose a sound file</button>
 <div id="mx-brought"></div></div>
 <div class="mx-head mx-on-desk"><h2 id="mx-title"></h2><span class="st-badge" id="mx-tier" title="Who took this apart"></span>
-<span class="st-badge warn st-hidden" id="mx-licence"></span><span id="mx-facts"></span><span class="st-spring"></span>
+<span class="st-badge warn st-hidden" id="mx-licence"></span><span id="mx-facts"></span>
+<span class="st-carry" id="mx-carry" role="group" aria-label="Drag into your DAW"></span><span class="st-spring"></span>
 <button type="button" class="st-act" id="mx-other">Bring a sound along</button></div>
 <p class="st-note" id="mx-say" role="status"></p>
 <div id="mx-works" aria-live="polite"></div>

@@ -2,6 +2,7 @@
 import { Agents } from "./agents.js";
 import { Compare } from "./compare.js";
 import { Deck } from "./deck.js";
+import { listenToDrags } from "./drag.js";
 import { here } from "./here.js";
 import { listenToPicks } from "./history.js";
 import { Jobs } from "./jobs.js";
@@ -81,5 +82,6 @@ document.getElementById("st-theme").addEventListener("click", toggleTheme);
 document.getElementById("st-help").addEventListener("click", () => document.getElementById("st-keys").showModal());
 document.addEventListener("click", (event) => onClick(event, deck));
 listenToKeys();
+listenToDrags();
 here("st-library").then(() => { window.studio.library = new Library(deck, act); });
 document.documentElement.dataset.studio = "ready";

@@ -6,6 +6,7 @@ import { MixerSound } from "./mixer_sound.js";
 import { Panels } from "./mixer_panels.js";
 import { Ruler } from "./mixer_ruler.js";
 import { clock } from "./deck.js";
+import { grip, partName } from "./drag.js";
 import { PAUSE, PLAY } from "./icons.js";
 
 const $ = (id) => document.getElementById(id);
@@ -76,6 +77,7 @@ export class Mixer {
     this.say(sheet.notes.join(" "));
     this.showFacts();
     this.layOut();
+    this.showHandles();
     this.panels.show();
     this.onRoom();
     await this.sound.begin(sheet, sheet.mix);
@@ -151,12 +153,29 @@ export class Mixer {
     const canvas = element("canvas", { className: "mx-wave" });
     canvas.addEventListener("click", (event) => this.ruler.seekAt(event));
     row.append(
-      element("div", { className: "mx-name" }, element("b", { text: label, title: label })),
+      element("div", { className: "mx-name" }, element("b", { text: label, title: label }), this.handlesOf(name, label)),
       element("div", { className: "mx-toggles" }, mute, solo, effects),
       level.box, pan.box, send.box, canvas,
     );
     this.lanes.set(name, { row, mute, solo, effects, level, pan, send, canvas, peaks: [], hue });
     return row;
+  }
+  // What is dragged off a strip: its sound as it is heard, and its notes where they are known.
+  handlesOf(name, label) {
+    const { source } = this.sheet, called = partName(this.sheet, label), midi = grip("MIDI", source, "midi", called, { part: name });
+    midi.dataset.notesOf = name;
+    midi.hidden = !this.hasNotes(name);
+    return element("span", { className: "st-carry", role: "group", label: `Drag ${label} into your DAW` }, grip("WAV", source, "strip", called, { part: name }), midi);
+  }
+  hasNotes(name) {
+    const { has_midi, parts, found } = this.sheet;
+    return Boolean(found[`notes-${parts.key}`]?.[name]?.notes.length) || (has_midi && parts.key === "true");
+  }
+  showHandles() {
+    const { source, file_name, parts } = this.sheet;
+    for (const handle of document.querySelectorAll("#mx [data-notes-of]")) handle.hidden = !this.hasNotes(handle.dataset.notesOf);
+    const notes = parts.strips.some(({ name }) => this.hasNotes(name));
+    $("mx-carry").replaceChildren(grip("Mix", source, "mix", file_name), ...(notes ? [grip("MIDI", source, "midi", file_name)] : []), grip("Project", source, "project", file_name));
   }
   laySum() {
     const settled = () => this.saveSoon(), change = (values) => { Object.assign(this.mix, values); this.follow(); };
@@ -240,9 +259,10 @@ export class Mixer {
   }
   // What was found out meanwhile, with the strips as they are.
   async refresh() {
-    const { found, exports, beats, beats_by, tempo_bpm, key, sets } = await ask(this.path);
-    Object.assign(this.sheet, { found, exports, beats, beats_by, tempo_bpm, key, sets });
+    const { found, exports, beats, beats_by, tempo_bpm, key, sets, file_name } = await ask(this.path);
+    Object.assign(this.sheet, { found, exports, beats, beats_by, tempo_bpm, key, sets, file_name });
     this.showFacts();
+    this.showHandles();
     this.showPlace();
     this.ruler.draw();
   }

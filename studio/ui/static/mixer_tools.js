@@ -2,6 +2,7 @@
 import { button, element, select } from "./mixer_controls.js";
 import { ask } from "./mixer_ask.js";
 import { clock } from "./deck.js";
+import { grip } from "./drag.js";
 import { MasterTool } from "./mixer_master.js";
 import { TempoTool } from "./mixer_tempo.js";
 import { SeparateTool } from "./mixer_separate.js";
@@ -26,7 +27,7 @@ class LoopsTool {
     fill.addEventListener("change", () => { this.fill = Number(fill.value) || null; });
     const mine = button("Export the marked region", () => this.export({ start_seconds: marked[0], end_seconds: marked[1] }), { disabled: !marked });
     box.replaceChildren(element("div", { className: "mx-bar mx-fields" }, find, lengths, element("span", { className: "st-spring" }),
-      element("label", { title: "Empty: one round with loop points for samplers" }, "play round for", fill, "s"), mine));
+      element("label", { title: "Empty: one round with loop points for samplers" }, "play round for", fill, "s"), mine, marked ? this.handle({ start: marked[0], end: marked[1] }) : null));
     if (!this.loops) return box.append(note("Regions that go round without a seam, the best first. They play in the mix as it stands; or drag over the ruler to mark one of your own."));
     box.append(element("ol", { className: "mx-loops" }, ...this.loops.map((loop) => this.row(loop))));
   }
@@ -37,7 +38,14 @@ class LoopsTool {
     score.style.setProperty("--share", loop.score);
     return element("li", { className: on ? "on" : "" }, score, element("b", { text: `${loop.bars} bar${loop.bars > 1 ? "s" : ""}` }),
       element("span", { className: "st-note", text: `${loop.start.toFixed(2)} to ${loop.end.toFixed(2)} s · ${loop.why}` }), element("span", { className: "st-spring" }),
-      hear, button("Export", () => this.export({ start_seconds: loop.start, end_seconds: loop.end })));
+      hear, button("Export", () => this.export({ start_seconds: loop.start, end_seconds: loop.end })), this.handle(loop));
+  }
+  // A region dragged off, named by its bars where it is a whole number of them.
+  handle({ start, end }) {
+    const { source, file_name, beats } = this.mixer.sheet, seconds = end - start;
+    const bars = beats ? seconds / ((60 / beats.tempo_bpm) * beats.beats_a_bar) : 0, whole = Math.round(bars);
+    const long = whole && Math.abs(bars - whole) < 0.02 ? `${whole} bar${whole > 1 ? "s" : ""}` : `${seconds.toFixed(2)} s`;
+    return grip("WAV", source, "loop", `${file_name} – loop, ${long}`, { start, end });
   }
   async hear(loop, on) {
     const { ruler, sound, deck } = this.mixer;
