@@ -31,6 +31,7 @@ from studio.ui.desk_functions import DESK_PUBLIC, DeskFunctions
 from studio.ui.edit_functions import EDITS, EditFunctions
 from studio.ui.history_functions import HISTORY_PUBLIC, HistoryFunctions
 from studio.ui.library_functions import LIBRARY, LibraryFunctions
+from studio.ui.link_functions import LINK_PUBLIC, LinkFunctions
 from studio.ui.references_field import with_references
 from studio.ui.refusals import Refusal, in_one_sentence
 from studio.ui.visitors import visitor_of
@@ -45,6 +46,7 @@ PUBLIC = (
     *DESK_PUBLIC,
     *HISTORY_PUBLIC,
     *LIBRARY,
+    *LINK_PUBLIC,
     "status",
     "cancel",
     "list_takes",
@@ -63,7 +65,7 @@ def register(studio: Studio) -> None:
         gr.api(getattr(functions, name), api_name=name, queue=False, concurrency_limit=None)
 
 
-class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions, LibraryFunctions):
+class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions, LibraryFunctions, LinkFunctions):
     """The public functions over one studio."""
 
     def __init__(self, studio: Studio) -> None:

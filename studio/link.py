@@ -10,6 +10,7 @@ import json
 import logging
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from audio.io import written_whole
-from studio.clock import BeatClock, Timeline, checked_tempo, next_bar
+from studio.clock import BeatClock, ClockError, Timeline, checked_tempo, next_bar
 
 _log = logging.getLogger(__name__)
 START_SECONDS = 10.0
@@ -33,7 +34,7 @@ _LOST = "Ableton Link stopped unexpectedly, and the studio is out of the session
 _SILENT = "Ableton Link did not answer, so the studio left the session. Join again to go on."
 
 
-class LinkError(Exception):
+class LinkError(ClockError):
     """Link cannot do that; the message is a sentence for the user."""
 
 
@@ -89,7 +90,8 @@ class LinkSession:
         self._change = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
         self._timeline: Timeline | None = None
-        self._peers, self._error, self._version, self._heard_at = 0, "", 1, 0.0
+        self._peers, self._error, self._heard_at = 0, "", 0.0
+        self._version = int(time.time() * 1_000)  # later than any before a restart
 
     # ------------------------------------------------------------------------------------------------ asking
 

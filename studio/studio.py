@@ -103,6 +103,7 @@ class Studio:
             self.downloads = Downloads(self.catalogue)
             self.installation = Installation(settings.audiocraft_dir)
             self.link = LinkSession(settings.link_dir, python=lambda: python_with_link(settings.link_dir))
+            self.link_installation = Installation(settings.link_dir, what="link")
             self.library = Library(settings, history=self.history, store=self.store)
             self.pipeline: Any = engines or Pipeline(settings, self.catalogue)
             self.desk = AgentDesk(settings, self.history, sound=lambda: self.library.sound)
@@ -141,6 +142,7 @@ class Studio:
         """Stop the running take, keeping its part, and let the folder go."""
         self.downloads.close()
         self.installation.close()
+        self.link_installation.close()
         self.link.close()
         self.desk.close()
         self.refinements.close()

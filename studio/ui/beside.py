@@ -17,7 +17,7 @@ _LIVELY_SECONDS, _QUIET_SECONDS = 0.12, 0.5
 class Beside:
     """One studio's news beside its jobs."""
 
-    nothing: dict[str, Any] = {"writing": [], "refining": {"version": 0, "running": []}, "scores": {}}  # noqa: RUF012
+    nothing: dict[str, Any] = {"writing": [], "refining": {"version": 0, "running": []}, "scores": {}, "link": 0}  # noqa: RUF012
 
     def __init__(self, studio: Studio) -> None:
         self._studio = studio
@@ -27,7 +27,7 @@ class Beside:
         return _LIVELY_SECONDS if self._studio.desk.writing.lines(owner=visitor.sees_only) else _QUIET_SECONDS
 
     def now(self, visitor: Visitor) -> dict[str, Any]:
-        """All of it, as this visitor may see it. scores: take to score, of those found lately."""
+        """All of it, as this visitor may see it. scores: take to score, of those found lately. link: the version of Link's state, the owner's alone."""
         studio, owner = self._studio, visitor.sees_only
         return {
             "writing": [
@@ -38,4 +38,5 @@ class Beside:
             ],
             "refining": {"version": studio.refinements.version, "running": list(studio.refinements.at_work(owner=owner))},
             "scores": studio.reviews.fresh(owner),
+            "link": studio.link.state().version if visitor.is_host else 0,
         }  # fmt: skip

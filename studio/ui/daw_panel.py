@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import gradio as gr
 
 from studio.studio import Studio
+from studio.ui.link_panel import build_link_panel
 
 if TYPE_CHECKING:
     from studio.ui.generate_tab import GenerateTab
@@ -21,3 +22,4 @@ def build_daw_panel(studio: Studio, tab: GenerateTab) -> None:
     """Lay out the panel inside the current Blocks."""
     with gr.Accordion("Live and DAW", open=False, elem_id="st-daw", elem_classes="st-panel"):
         gr.HTML(_WORDS)
+        build_link_panel(studio, tab)

@@ -15,6 +15,7 @@ from agents.types import BriefError, PlanError
 from rag.database import LibraryError
 from rag.embeddings import EmbeddingError
 from rag.vectordb import VectorStoreError
+from studio.clock import ClockError
 from studio.desk.errors import DeskError
 from studio.engines.base import EngineError
 from studio.exports import ExportError
@@ -32,7 +33,7 @@ from studio.ui.visitors import LoginNeeded
 
 _REFUSALS = (
     BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded, RefineError,
-    QueryError, OpinionError, GridError, ArchiveError, DeskError, LibraryError, VectorStoreError, EmbeddingError, BadQuestion,
+    QueryError, OpinionError, GridError, ArchiveError, DeskError, LibraryError, VectorStoreError, EmbeddingError, BadQuestion, ClockError,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from audio.effects import EffectsError
 from audio.work import SoundUnusable
+from studio.clock import ClockError
 from studio.desk.errors import DeskError, NothingThere
 from studio.exports import ExportError
 from studio.jobs import JobError, UnknownJob
@@ -25,7 +26,7 @@ from studio.ui.visitors import LoginNeeded, Visitor, visitor_of
 
 Room = TypeVar("Room")
 Result = TypeVar("Result")
-_REFUSALS = (DeskError, EffectsError, SoundUnusable, PresetError, ModelError)
+_REFUSALS = (DeskError, EffectsError, SoundUnusable, PresetError, ModelError, ClockError)
 
 
 class NotFound(Exception):

@@ -33,6 +33,7 @@ from studio.ui.bundle_routes import BundleRoutes
 from studio.ui.compare_routes import CompareRoutes
 from studio.ui.guard import refusal, too_many
 from studio.ui.library_routes import LibraryRoutes
+from studio.ui.link_routes import LinkRoutes
 from studio.ui.live_wav import HEADERS as WAV_HEADERS
 from studio.ui.live_wav import Listeners, Streamed, live_wav
 from studio.ui.outside_routes import OutsideRoutes
@@ -76,6 +77,7 @@ class StudioRoutes:
             *CompareRoutes(self._studio).routes(),
             *BundleRoutes(self._studio).routes(),
             *LibraryRoutes(self._studio).routes(),
+            *LinkRoutes(self._studio).routes(),
             *OutsideRoutes(self._studio).routes(),
             Route("/studio", self.nothing),
             Route("/studio/{anything:path}", self.nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),

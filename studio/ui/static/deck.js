@@ -28,6 +28,7 @@ export class Deck {
     new MutationObserver(redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     this.onShow = () => {}; // told when something else is put on the deck (shape.js)
     this.drawOver = () => {}; // draws over the waveform (shape.js)
+    this.onBar = () => false; // sees to playing where it has to be in time with others (link.js)
     this.canvas.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -5, ArrowRight: 5 }[event.key];
       if (step) { event.preventDefault(); this.seek(this.audio.currentTime + step); }
@@ -114,7 +115,7 @@ export class Deck {
 
   // --- transport ----------------------------------------------------------------------------------------------
   async play() {
-    if (!this.now) return;
+    if (!this.now || this.onBar()) return;
     this.listen();
     if (this.now.live && this.now.take && this.audio.paused && this.audio.currentTime > 0) await this.swapToTake();
     this.starting = true;

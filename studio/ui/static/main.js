@@ -6,6 +6,7 @@ import { listenToDrags } from "./drag.js";
 import { here } from "./here.js";
 import { listenToPicks } from "./history.js";
 import { Jobs } from "./jobs.js";
+import { Link } from "./link.js";
 import { listenToKeys } from "./keys.js";
 import { Library } from "./library.js";
 import { Refining } from "./refine.js";
@@ -65,9 +66,10 @@ const jobs = new Jobs(deck, act);
 const shape = new Shape(deck, (what) => { jobs.armed = 1; act(what); });
 const compare = new Compare(deck);
 const agents = new Agents(), refining = new Refining(deck, act), voice = new Voice();
-window.studio = { deck, jobs, shape, compare, agents, refining, voice };
+const link = new Link(deck, jobs);
+window.studio = { deck, jobs, shape, compare, agents, refining, voice, link };
 listenToPicks(act, compare);
-jobs.onBeside = (news) => { agents.show(news.writing); refining.follow(news.refining); showScores(news.scores); };
+jobs.onBeside = (news) => { agents.show(news.writing); refining.follow(news.refining); showScores(news.scores); link.news(news.link); };
 listenToScores();
 // The Stems tab is laid out, and its scripts fetched, when it is first shown.
 here("mx").then(async () => {

@@ -1,0 +1,214 @@
+"""Ableton Link on the page: joined by a press, the tempo field follows, and a take starts where the session's bar does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from studio.engines.audiocraft.engine import environment_python
+from studio.engines.audiocraft.install import NOTES
+from tests.browser.conftest import open_page
+from tests.link_room import Peer, Room, link_room, until
+from tests.running import RunningStudio, running_studio
+
+# Tells when, by the sound card's clock, the first sound comes out of the deck.
+EAR = """async () => {
+  const { deck } = studio;
+  await deck.listen();
+  const code = `registerProcessor("ear", class extends AudioWorkletProcessor {
+    process([[channel]]) {
+      const first = channel ? channel.findIndex((x) => Math.abs(x) > 1e-3) : -1;
+      if (first >= 0 && !this.told) { this.told = true; this.port.postMessage(currentTime + first / sampleRate); }
+      return true;
+    } });`;
+  await deck.context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  window.ear = new AudioWorkletNode(deck.context, "ear");
+  ear.port.onmessage = ({ data }) => { window.heardAt = data; };
+  deck.analyser.connect(ear);
+}"""
+# When the first sound should have come out, from the scheduled start and the silence at the take's head.
+EXPECTED = """() => {
+  const { playing, started } = studio.link.player, { samples } = playing.buffer, from = started.from * samples.sampleRate;
+  let first = Infinity;
+  for (let c = 0; c < samples.numberOfChannels; c++)
+    first = Math.min(first, samples.getChannelData(c).findIndex((x, i) => i >= from && Math.abs(x) > 1e-3));
+  return started.when + (first - from) / samples.sampleRate / started.rate;
+}"""
+
+
+def room_python(data: Path, room: Room) -> Path:
+    """Let a studio on this data folder take the room's Python for the one Link was installed in."""
+    python = environment_python(data / "link")
+    python.parent.mkdir(parents=True)
+    python.symlink_to(room.python)
+    (data / "link" / NOTES).write_text('["env", "whole"]')
+    return data
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    with link_room(tmp_path_factory.mktemp("room")) as room:
+        yield room
+
+
+@pytest.fixture(scope="module")
+def studio(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A studio whose Link runs in the room."""
+    with running_studio(room_python(tmp_path_factory.mktemp("link-data"), room)) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser, studio: RunningStudio) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="dark")
+    page = context.new_page()
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    open_page(page, studio.url)
+    page.get_by_text("Live and DAW").click()
+    yield page
+    page.evaluate("() => fetch('studio/link/choose', { method: 'POST', body: '{\"follow\": true}' })")
+    page.evaluate("() => fetch('studio/link/leave', { method: 'POST' })")
+    context.close()
+    assert not problems
+
+
+def join(page: Page, peer: Peer) -> None:
+    page.locator("#st-link-join").click()
+    expect(page.locator("#st-link-peers")).to_have_text("1 other program")
+    until(lambda: peer.told["peers"] == 1, "the other program does not see the studio")
+
+
+def tempo_field(page: Page) -> Locator:
+    return page.get_by_label("Tempo, bpm", exact=True).first
+
+
+def off_the_bar_seconds(peer: Peer, seconds: float, *, beats_a_bar: float = 4.0) -> float:
+    """How far a moment of the studio's clock lies off the other program's nearest bar line."""
+    beat = peer.beat_at(seconds) % beats_a_bar
+    return min(beat, beats_a_bar - beat) * 60.0 / peer.told["tempo_bpm"]
+
+
+def playing(page: Page) -> dict[str, Any]:
+    """Once the deck plays in time: its scheduled start."""
+    page.wait_for_function("() => studio.link.player.state === 'playing'", timeout=30_000)
+    return page.evaluate(
+        "() => ({ ...studio.link.player.started, seconds: studio.link.clock.toStudio(studio.link.player.started.page) })"
+    )
+
+
+def make_take(page: Page, words: str, length: str) -> str:
+    """A take, made and kept without being played in the session."""
+    page.get_by_label("Describe the music").fill(words)
+    page.get_by_label("Length").fill(length)
+    before = page.locator("#st-recent .st-card").count()
+    page.evaluate("() => { document.getElementById('st-generate').click(); studio.jobs.armed = 0; }")
+    expect(page.locator("#st-recent .st-card")).to_have_count(before + 1, timeout=60_000)
+    return str(page.evaluate("() => document.querySelector('#st-recent .st-card').dataset.take"))
+
+
+def test_joining_is_a_press_and_the_tempo_follows(page: Page, room: Room) -> None:
+    with room.peer(97.0) as peer:
+        time.sleep(1.5)
+        page.get_by_text("Advanced").click()
+        tempo_field(page).fill("140")
+        join(page, peer)
+        expect(page.locator("#st-link-tempo")).to_have_value("97")
+        expect(tempo_field(page)).to_have_value("97")
+        peer.do(tempo_bpm=137.5)
+        expect(tempo_field(page)).to_have_value("137.5")
+        page.locator("#st-link-join").click()
+        expect(page.locator("#st-link-peers")).to_have_text("Not joined")
+        expect(tempo_field(page)).to_have_value("140")
+        until(lambda: peer.told["peers"] == 0, "the other program still sees the studio")
+
+
+def test_a_take_at_the_sessions_tempo_starts_on_the_sessions_bar(page: Page, room: Room) -> None:
+    with room.peer(97.0) as peer:
+        time.sleep(1.5)
+        join(page, peer)
+        page.evaluate(EAR)
+        page.get_by_label("Describe the music").fill("techno, drums from the start, 140 bpm")
+        page.get_by_label("Length").fill("20")
+        page.locator("#st-link-take").click()
+        start = playing(page)
+        assert off_the_bar_seconds(peer, start["seconds"]) < 0.005, f"in {room.where}"
+        until(lambda: peer.told["playing"], "the other program was not started")
+        page.wait_for_function("() => window.heardAt")
+        assert page.evaluate("() => window.heardAt") == pytest.approx(page.evaluate(EXPECTED), abs=4 / 44_100)
+        music = page.evaluate("() => ({ ...studio.link.player.playing.music })")
+        assert music["tempo"] == pytest.approx(97.0, abs=0.01) and music["exact"]
+        page.wait_for_timeout(3_000)
+        assert abs(page.evaluate("() => studio.link.player.error")) < 0.005
+        head = page.evaluate("() => ({ at: studio.deck.audio.currentTime, muted: studio.deck.audio.muted })")
+        assert head["muted"] and head["at"] > 2.0
+        page.locator("#st-deck-play").click()
+        until(lambda: not peer.told["playing"], "the other program was not stopped")
+        assert page.evaluate("() => studio.deck.audio.paused && !studio.deck.audio.muted")
+
+
+def test_a_take_of_another_tempo_is_stretched_and_stays_in_time_when_the_tempo_moves(page: Page, room: Room) -> None:
+    take = make_take(page, "house, drums from the start, 124 bpm", "40")
+    with room.peer(100.0) as peer:
+        time.sleep(1.5)
+        join(page, peer)
+        page.evaluate("(take) => studio.deck.loadTake(take)", take)
+        start = playing(page)
+        assert off_the_bar_seconds(peer, start["seconds"]) < 0.005
+        assert page.evaluate("() => studio.link.player.playing.buffer.tempo") == pytest.approx(100.0, abs=0.01)
+        page.wait_for_timeout(1_500)
+        assert abs(page.evaluate("() => studio.link.player.error")) < 0.005
+        peer.do(tempo_bpm=108.0)
+        page.wait_for_function("() => Math.abs(studio.link.player.playing.buffer.tempo - 108) < 0.01", timeout=20_000)
+        page.wait_for_timeout(1_500)
+        assert abs(page.evaluate("() => studio.link.player.error")) < 0.005
+        assert off_the_bar_seconds(peer, playing(page)["seconds"]) < 0.005
+        page.locator("#st-deck-play").click()
+
+
+def test_another_program_starts_and_stops_the_deck(page: Page, room: Room) -> None:
+    take = make_take(page, "techno, drums from the start, 120 bpm", "20")
+    with room.peer(120.0) as peer:
+        time.sleep(1.5)
+        join(page, peer)
+        page.evaluate("(take) => studio.deck.loadTake(take, { play: false })", take)
+        page.wait_for_function("() => studio.deck.now?.take")
+        peer.do(playing=True)
+        start = playing(page)
+        assert off_the_bar_seconds(peer, start["seconds"]) < 0.005
+        expect(page.locator("#st-link-play")).to_have_text("Stop all")
+        peer.do(playing=False)
+        page.wait_for_function("() => studio.link.player.state === 'idle' && studio.deck.audio.paused")
+
+
+def test_a_take_that_leads_brings_its_tempo(page: Page, room: Room) -> None:
+    take = make_take(page, "drum and bass, drums from the start, 172 bpm", "20")
+    with room.peer(120.0) as peer:
+        time.sleep(1.5)
+        join(page, peer)
+        page.locator("#st-link-lead").click()
+        expect(page.locator("#st-link-lead")).to_have_attribute("aria-pressed", "true")
+        page.evaluate("(take) => studio.deck.loadTake(take)", take)
+        until(lambda: abs(peer.told["tempo_bpm"] - 172.0) < 0.01, "the take did not bring its tempo")
+        assert off_the_bar_seconds(peer, playing(page)["seconds"]) < 0.005
+        page.locator("#st-deck-play").click()
+
+
+def test_a_killed_link_is_said_and_joined_again_by_a_press(page: Page, room: Room, studio: RunningStudio) -> None:
+    import subprocess
+
+    with room.peer() as peer:
+        join(page, peer)
+        workers = subprocess.run(
+            ["pgrep", "-P", str(studio.process.pid), "-f", "link_worker"], capture_output=True, text=True, check=True
+        ).stdout.split()
+        subprocess.run(["kill", "-9", *workers], check=True)
+        expect(page.locator("#st-link-error")).to_contain_text("Ableton Link stopped unexpectedly")
+        expect(page.locator("#st-link-join")).to_have_text("Join")
+        join(page, peer)
+        expect(page.locator("#st-link-error")).to_be_hidden()

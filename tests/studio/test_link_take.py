@@ -1,0 +1,130 @@
+"""Takes in a Link session: made at its tempo, and any take's sound laid on its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents.harmony import Meter
+from agents.types import Brief
+from audio.beats import Beats, track_beats
+from audio.clip import Clip
+from audio.stretch import TempoOutOfRange
+from studio.desk.items import remember
+from studio.desk.listening import beats_shown
+from studio.engines.audiocraft.engine import environment_python
+from studio.engines.audiocraft.install import NOTES
+from studio.engines.base import Rendering, Sampling
+from studio.jobs import GenerateRequest
+from studio.link import NotJoined
+from studio.link_take import ask_link_take, felt_tempo, take_music, take_sound
+from studio.settings import Settings
+from studio.studio import NotYours, Studio
+from studio.takes import EngineFacts
+from tests.engines_for_tests import ToneEngine, plan_of
+from tests.link_room import Room, link_room
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    with link_room(tmp_path_factory.mktemp("room")) as room:
+        yield room
+
+
+@pytest.fixture
+def studio(room: Room, tmp_path: Path) -> Iterator[Studio]:
+    """A studio whose Link runs in the room."""
+    python = environment_python(tmp_path / "link")
+    python.parent.mkdir(parents=True)
+    python.symlink_to(room.python)
+    (tmp_path / "link" / NOTES).write_text('["env", "whole"]')
+    with Studio(Settings(data_dir=tmp_path)) as studio:
+        yield studio
+
+
+def made(studio: Studio, words: str, *, tempo_bpm: float | None = None) -> str:
+    brief = Brief(words=words, seconds=12.0, tempo_bpm=tempo_bpm)
+    job = studio.jobs.wait(studio.generate(GenerateRequest(brief=brief)).id, timeout_seconds=60)
+    assert job.take_id, job.error
+    return job.take_id
+
+
+@pytest.mark.parametrize(
+    ("session", "meter", "felt"),
+    [(97.0, "4/4", 97.0), (137.49989, "4/4", 137.5), (180.0, "6/8", 120.0), (120.0, "2/2", 60.0), (400.0, "4/4", 200.0),
+     (21.0, "4/4", 42.0)],
+)  # fmt: skip
+def test_a_sessions_quarters_are_a_plans_felt_beats(session: float, meter: str, felt: float) -> None:
+    assert felt_tempo(session, Meter.parse(meter)) == felt
+
+
+def test_a_take_is_asked_at_the_sessions_tempo_and_keeps_it(studio: Studio) -> None:
+    request = GenerateRequest(brief=Brief(words="techno, four on the floor, 140 bpm", seconds=16.0))
+    with pytest.raises(NotJoined, match="join first"):
+        ask_link_take(studio, request)
+    studio.link.join(tempo_bpm=111.0)
+    job = studio.jobs.wait(ask_link_take(studio, request).id, timeout_seconds=60)
+    assert job.take_id, job.error
+    take = studio.entry(job.take_id).take
+    assert take.plan.tempo_bpm.value == 111.0 and take.plan.tempo_bpm.by == "asked"
+    heard = track_beats(studio.mixing_desk.open(f"take:{take.id}", owner=None).clip(), tempo_bpm=111.0)
+    assert heard.tempo_bpm == pytest.approx(111.0, rel=0.002)
+    assert take_music(studio, take.id, owner="").exact
+
+
+def test_a_plan_that_was_made_first_is_moved_to_the_sessions_tempo(studio: Studio) -> None:
+    plan = studio.plan(Brief(words="slow waltz in 3/4, 90 bpm", seconds=20.0))
+    studio.link.join(tempo_bpm=120.0)
+    job = studio.jobs.wait(ask_link_take(studio, GenerateRequest(plan=plan)).id, timeout_seconds=60)
+    assert job.take_id, job.error
+    moved = studio.entry(job.take_id).take.plan
+    assert moved.tempo_bpm.value == 120.0 and moved.bars == plan.bars
+    music = take_music(studio, job.take_id, owner="")
+    assert (music.tempo_bpm, music.beats_a_bar) == (120.0, 3.0)
+
+
+def test_in_six_eight_a_bar_is_three_quarters_long(studio: Studio) -> None:
+    music = take_music(studio, made(studio, "jig in 6/8, 110 bpm"), owner="")
+    assert music.tempo_bpm == pytest.approx(165.0) and music.beats_a_bar == 3.0
+
+
+def test_a_sketch_is_stretched_in_one_piece(studio: Studio) -> None:
+    take = made(studio, "house, 124 bpm")
+    sound = take_sound(studio, take, tempo_bpm=100.0, owner="")
+    assert sound.clip.seconds == pytest.approx(studio.entry(take).take.seconds * 1.24, abs=0.01)
+    assert sound.first_bar_seconds == 0.0
+    assert track_beats(sound.clip, tempo_bpm=100.0).tempo_bpm == pytest.approx(100.0, rel=0.003)
+    with pytest.raises(TempoOutOfRange, match="halved at most"):
+        take_sound(studio, take, tempo_bpm=40.0, owner="")
+
+
+def test_a_take_that_drifts_is_laid_on_the_grid_beat_by_beat(studio: Studio) -> None:
+    rate, lengths = 22_050, 0.5 * (1 + 0.04 * np.sin(np.arange(31) / 5))
+    where = 0.3 + np.concatenate([[0.0], np.cumsum(lengths)])
+    samples = np.zeros((2, round((where[-1] + 0.5) * rate)), np.float32)
+    for beat in where:
+        samples[:, round(beat * rate) :][:, :200] += 0.8 * np.exp(-np.arange(200) / 30)
+    clip, facts = Clip(samples, rate), EngineFacts.of(ToneEngine().capabilities)
+    take = studio.store.write(
+        Rendering(clip=clip, complete=True), plan=plan_of(seconds=clip.seconds), sampling=Sampling(), engine=facts
+    )
+    studio.history.add(take)
+    beats = Beats(tuple(where.tolist()), tuple(where[::4].tolist()), 120.0, 4, 0.9)
+    remember(studio.mixing_desk.open(f"take:{take.id}", owner=None), "beats", beats_shown(beats))
+    assert not take_music(studio, take.id, owner="").exact
+
+    sound = take_sound(studio, take.id, tempo_bpm=125.0, owner="")
+    strokes = np.flatnonzero(np.diff(sound.clip.samples[0]) > 0.2) / sound.clip.sample_rate_hz
+    strokes = strokes[np.concatenate([[True], np.diff(strokes) > 0.1])]
+    steps = (strokes - sound.first_bar_seconds) / 0.48
+    assert len(strokes) == 32
+    assert np.abs(steps - np.arange(32)).max() * 0.48 < 0.006
+
+
+def test_anothers_take_is_not_there(studio: Studio) -> None:
+    take = made(studio, "house, 124 bpm")
+    with pytest.raises(NotYours):
+        take_music(studio, take, owner="anna")
