@@ -16,7 +16,7 @@ from typing import Any
 
 _ROOT = Path(__file__).parents[2]
 _QUIT_SECONDS = 2.0
-_ANSWER_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
 
 
 class MidiProcessError(Exception):

@@ -89,6 +89,8 @@ class LiveMidi:
     def status(self) -> dict[str, Any]:
         """Everything a page shows: ports, the port in use, the score's parts, switches, what plays, how exact it is."""
         with self._lock:
+            if self._port:
+                self._tell("timing")  # its answer is in the next status
             switches = self._switches
             shown: dict[str, Any] = {
                 "port": self._port, "input": self._input, "problem": self._problem, "priority": self._priority,
@@ -107,8 +109,6 @@ class LiveMidi:
     def look(self) -> dict[str, Any]:
         """Ask the system which ports there are, then as `status`. Raises LiveMidiError."""
         self._ask("ports")
-        if self._client.is_running:
-            self._ask("timing")
         return self.status()
 
     # --------------------------------------------------------------------------------------------- choosing

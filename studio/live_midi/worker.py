@@ -27,7 +27,8 @@ _COARSE_SECONDS = 0.020 if sys.platform == "win32" else 0.003
 _NAP_SECONDS = 0.001
 _AWAKE_SECONDS = 0.0006
 _LOOK_AT_PORTS_SECONDS = 2.0
-_KEPT_TIMINGS = 200_000
+_RECENT = 2_000  # few enough to be sorted between two notes
+_KEPT_TIMINGS = 1_000_000
 
 
 class Worker:
@@ -44,7 +45,7 @@ class Worker:
         self._port = ""
         self._looked_at = 0.0
         self._late: deque[float] = deque(maxlen=_KEPT_TIMINGS)
-        self._held: dict[int, Any] = {}
+        self._recent: deque[float] = deque(maxlen=_RECENT)
 
     def run(self) -> None:
         """Obey and play until the input ends."""
@@ -74,7 +75,7 @@ class Worker:
             self._news.wait(_LOOK_AT_PORTS_SECONDS)
             self._look_at_port()
             return False
-        if moment - now() > 0.05:
+        if moment - now() > 0.01:
             self._look_at_port()
         if (left := moment - now()) > _COARSE_SECONDS and self._news.wait(left - _COARSE_SECONDS):
             return False
@@ -87,15 +88,16 @@ class Worker:
         return True
 
     def _send(self, messages: list[Due]) -> None:
-        if self._output is None:
-            self._late.extend(now() - each.when for each in messages)
-            return
-        try:
-            for each in messages:
-                self._output.send_bytes(each.data)
-                self._late.append(now() - each.when)
-        except Exception:  # noqa: BLE001 - whatever the driver raises, the port is gone and the rest goes on
-            self._lose()
+        """Out of the port, or with none only counted; how late each left is kept."""
+        for each in messages:
+            if self._output is not None:
+                try:
+                    self._output.send_bytes(each.data)
+                except Exception:  # noqa: BLE001 - whatever the driver raises, the port is gone and the rest goes on
+                    self._lose()
+            late = now() - each.when
+            self._late.append(late)
+            self._recent.append(late)
 
     # --------------------------------------------------------------------------------------------- commands
 
@@ -153,10 +155,12 @@ class Worker:
         self._send(self._player.panic(now=now()))
 
     def _do_timing(self, command: dict[str, Any]) -> None:
-        late = sorted(self._late)
+        """How late messages left, in milliseconds: the latest few, or with "all" every one since the last "afresh"."""
+        late = sorted(self._late if command.get("all") else self._recent)
         if command.get("afresh"):
             self._late.clear()
-        told: dict[str, float] = {"sent": len(late)}
+            self._recent.clear()
+        told: dict[str, float] = {"sent": len(self._late) if not command.get("all") else len(late)}
         if late:
             share = lambda part: round(late[min(len(late) - 1, int(part * len(late)))] * 1_000, 4)  # noqa: E731
             told |= {"median_ms": share(0.5), "p99_ms": share(0.99), "worst_ms": round(late[-1] * 1_000, 4)}

@@ -11,6 +11,7 @@ import gradio as gr
 
 from studio.studio import Studio
 from studio.ui.link_panel import build_link_panel
+from studio.ui.midi_panel import build_midi_panel
 
 if TYPE_CHECKING:
     from studio.ui.generate_tab import GenerateTab
@@ -23,3 +24,4 @@ def build_daw_panel(studio: Studio, tab: GenerateTab) -> None:
     with gr.Accordion("Live and DAW", open=False, elem_id="st-daw", elem_classes="st-panel"):
         gr.HTML(_WORDS)
         build_link_panel(studio, tab)
+        build_midi_panel(tab)

@@ -76,6 +76,10 @@ here("mx").then(async () => {
   const { Mixer } = await import("./mixer.js");
   window.studio.mixer = new Mixer({ deck, act });
 });
+here("md").then(async (box) => {
+  const { Midi } = await import("./midi.js");
+  window.studio.midi = new Midi(box ?? document.getElementById("md"));
+});
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
 document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
 document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));
