@@ -19,7 +19,14 @@ HEAVY = {
     "huggingface_hub", "sklearn", "scipy", "umap", "plotly", "spotipy", "yt_dlp", "qdrant_edge", "qdrant_client", "sentence_transformers", "soxr", "peft", "accelerate", "mutagen",
 }  # fmt: skip
 
-COMPILED = {"kernel.py", "products.py", "vectors.py"}  # numba's own code, which is itself imported only when needed
+COMPILED = {
+    "attention.py",
+    "drawing.py",
+    "instructions.py",
+    "kernel.py",
+    "products.py",
+    "vectors.py",
+}  # numba's own code, which is itself imported only when needed
 
 
 def sources() -> list[Path]:

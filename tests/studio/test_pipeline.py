@@ -11,8 +11,8 @@ import pytest
 
 from audio.clip import Clip
 from studio.engines.base import Cancelled, EngineError, Listener, ModelMissing, Sampling
-from studio.engines.musicgen import decode
 from studio.engines.musicgen.engine import MusicGenEngine
+from studio.engines.musicgen.runtime_native import NativeRuntime
 from studio.models.catalogue import Catalogue
 from studio.pipeline import Pipeline
 from studio.settings import Settings
@@ -178,18 +178,17 @@ def test_out_of_memory_is_a_sentence_and_the_memory_is_given_back(
     """torch's own error, met in the middle of a take by asking it for a petabyte."""
     import torch
 
-    draw = decode.draw
+    advance = NativeRuntime.advance
 
-    def draw_greedily(logits: torch.Tensor, *args: object) -> torch.Tensor:
+    def advance_greedily(*args: object) -> None:
         torch.empty(2**50, dtype=torch.uint8)
-        return logits
 
-    monkeypatch.setattr(decode, "draw", draw_greedily)
+    monkeypatch.setattr(NativeRuntime, "advance", advance_greedily)
     with pytest.raises(EngineError, match=r"did not fit in the memory.*sketch engine") as error:
         _take(pipeline, SMALL)
     assert not _is_loaded(pipeline, SMALL)
     assert error.value.__cause__ is None and error.value.__context__ is None, "a traceback would hold the model"
-    monkeypatch.setattr(decode, "draw", draw)
+    monkeypatch.setattr(NativeRuntime, "advance", advance)
     assert _take(pipeline, SMALL).shape == (1, 32_000)
 
 
@@ -197,7 +196,7 @@ def test_another_error_is_not_taken_for_memory(pipeline: Pipeline, monkeypatch: 
     def stumble(*args: object) -> None:
         raise RuntimeError("shapes differ")
 
-    monkeypatch.setattr(decode, "draw", stumble)
+    monkeypatch.setattr(NativeRuntime, "advance", stumble)
     with pytest.raises(RuntimeError, match="shapes differ"):
         _take(pipeline, SMALL)
 

@@ -142,6 +142,18 @@ def mixer(
     return combine
 
 
+def shares_of(heard: Blend, steps: range, *, codebooks: int) -> torch.Tensor:
+    """How much each row counts at each of these steps: float32 (steps, rows, codebooks), which is all a blend does.
+
+    A blend is linear in its rows; asked for a one in one row and zeros in the others, it says that row's share.
+    """
+    import torch
+
+    rows = heard.conditioning.rows
+    ones = torch.eye(rows)[:, None].expand(rows, codebooks, rows)
+    return torch.stack([heard.combine(ones, step) for step in steps]).transpose(1, 2).contiguous()
+
+
 def _mean(logits: torch.Tensor, weights: np.ndarray) -> torch.Tensor:
     """Logits (rows, codebooks, codes) by weights (rows, codebooks) that add up to 1; one row is left as it is."""
     import torch

@@ -1,9 +1,8 @@
 """MusicGen's decoder on weights of 8 or 4 bits, compiled by numba for the processor at hand.
 
-All threads call `forward` together and meet at barriers between its stages; each output is summed by one thread in one
-order, so that the result does not depend on how many there are. Keys and values are kept in 8 bits with a scale each
-position and head. Compiled at the first use and kept on disk by numba. Knows nothing of sampling or of Python's
-threads.
+All threads call `play` together and meet at barriers between its stages; each output is summed by one thread in one
+order, so that the result does not depend on how many there are. A call that draws takes a column of codes to the next
+without a word from Python. Compiled at the first use and kept on disk by numba. Knows nothing of Python's threads.
 """
 
 from __future__ import annotations
@@ -15,18 +14,19 @@ from zlib import crc32
 import numpy as np
 from numba import njit
 
+from studio.engines.musicgen.attention import attend, foresee, remember
+from studio.engines.musicgen.drawing import draw
+from studio.engines.musicgen.instructions import count_up, give_way, read_counter
 from studio.engines.musicgen.products import (
     MATHS,
     compiled,
-    exp,
     filled,
-    gelu,
     layer_norm,
     multiply4,
     multiply8,
     round_row,
 )
-from studio.engines.musicgen.vectors import count_up, gather, give_way, read_counter, score
+from studio.engines.musicgen.vectors import bend_group
 
 MOST_INPUTS = 32  # inputs in one call, at which the products are worth their weights' way from memory
 QKV, OUT, CROSS_Q, CROSS_KV, CROSS_OUT, UP, DOWN = range(7)  # in the order of weights_cache.MATRICES
@@ -37,33 +37,24 @@ class Weights(NamedTuple):
     """places: int64 (layers + 1, 7, 2), addresses of each matrix and its scales, the heads' in the last row at 0.
 
     norms: float32 (layers + 1, 3, 2, width): gain and offset of each layer norm, the last one's in the last row at 0.
+    embeddings: float32 (codebooks * embedded, width), one codebook after the other.
     """
 
     places: np.ndarray
     norms: np.ndarray
+    embeddings: np.ndarray
     layers: int
     width: int
     heads: int
     inner: int
     logits: int
+    embedded: int  # codes that a codebook's embedding has
+    codes: int  # codes that a codebook can say
     bits: int
 
 
-class Memory(NamedTuple):
-    """Keys and values of what was heard, in bytes with their scales.
-
-    keys: uint8 (layers, rows, heads, room / 16, quads, 16, 4), offset by 128. values: int8 (layers, rows, heads,
-    head width / 16, room, 16). scales: float32 (layers, rows, heads, room). Room is a multiple of 16.
-    """
-
-    keys: np.ndarray
-    values: np.ndarray
-    key_scales: np.ndarray
-    value_scales: np.ndarray
-
-
 class Feed(NamedTuple):
-    """The inputs of one call, all int64: each input's row of memory and position there, those of one row in order.
+    """The inputs of one step, all int64: each input's row of memory and position there, those of one row in order.
 
     everyone: 0, 1, 2… listening: the inputs whose row has words. told: the inputs after which logits are wanted.
     words: (rows,), how many words each row has.
@@ -78,8 +69,12 @@ class Feed(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """Working space: shared by all threads but for the last five, whose first axis is the thread."""
+    """Working space: shared by all threads but for the last six, whose first axis is the thread.
 
+    Of bytes, scales and sums one more place, the last, is shared: there lies the inner layer.
+    """
+
+    positions: np.ndarray  # float32 (room, width): what is added to a position's input
     stream: np.ndarray  # float32 (inputs, width): what the layers add to
     wide: np.ndarray  # float32 (inputs, wide): queries, keys and values; then the inner layer
     attended: np.ndarray  # float32 (inputs, width)
@@ -87,10 +82,10 @@ class Desk(NamedTuple):
     logits: np.ndarray  # float32 (inputs, logits)
     barrier: np.ndarray  # int64 (16,)
     normed: np.ndarray  # float32 (threads, inputs, wide)
-    bytes: np.ndarray  # int8 (threads, inputs * wide)
-    scales: np.ndarray  # float32 (threads, inputs * wide / 64)
-    sums: np.ndarray  # int32 (threads, inputs * wide / 64)
-    scores: np.ndarray  # float32 (threads, room + 16)
+    bytes: np.ndarray  # int8 (threads + 1, inputs * wide)
+    scales: np.ndarray  # float32 (threads + 1, inputs * wide / 64)
+    sums: np.ndarray  # int32 (threads + 1, inputs * wide / 64)
+    state: np.ndarray  # float32 (threads, 32 + a head's width): see `attention.attend`
 
 
 class Seat(NamedTuple):
@@ -120,19 +115,28 @@ def _meet(desk: Any, turn: int, seat: Any) -> int:
 
 @compiled
 def _multiply(
-    weights: Any, layer: int, which: int, width: int, blocks: int, rows: int, out: Any, desk: Any, seat: Any
+    weights: Any,
+    layer: int,
+    which: int,
+    width: int,
+    blocks: int,
+    rows: int,
+    place: int,
+    out: Any,
+    desk: Any,
+    seat: Any,
 ) -> None:
-    """This thread's share of a matrix's blocks, times the rows of bytes on its desk, into `out` (rows, outputs)."""
-    place, scale = weights.places[layer, which]
-    x = desk.bytes[seat.thread].ctypes.data
-    s, z = desk.scales[seat.thread].ctypes.data, desk.sums[seat.thread].ctypes.data
+    """This thread's share of a matrix's blocks, times the rows of bytes at a place of the desk, to `out`."""
+    matrix, scale = weights.places[layer, which]
+    x = desk.bytes[place].ctypes.data
+    s, z = desk.scales[place].ctypes.data, desk.sums[place].ctypes.data
     low, high = _share(blocks, seat)
     for block in range(low, high):
         y = out.ctypes.data + block * 256
         if weights.bits == 8:
-            multiply8(place + block * 64 * width, scale + block * 256, width, x, s, z, y, out.shape[1], rows)
+            multiply8(matrix + block * 64 * width, scale + block * 256, width, x, s, z, y, out.shape[1], rows)
         else:
-            multiply4(place + block * 32 * width, scale + block * 4 * width, width, x, s, z, y, out.shape[1], rows)
+            multiply4(matrix + block * 32 * width, scale + block * 4 * width, width, x, s, z, y, out.shape[1], rows)
 
 
 @compiled
@@ -146,144 +150,112 @@ def _prepare(weights: Any, layer: int, norm: int, chosen: Any, desk: Any, seat: 
 
 
 @compiled
-def _add(weights: Any, layer: int, which: int, given: Any, inputs: int, chosen: Any, desk: Any, seat: Any) -> None:
-    """Round the given rows (inputs wide), multiply, and add this thread's share to the chosen rows of the stream."""
-    mine, blocks = seat.thread, filled(weights.width) // 64
-    for i in range(len(chosen)):
-        round_row(given[i], inputs, desk.bytes[mine], desk.scales[mine], desk.sums[mine], i)
-    _multiply(weights, layer, which, inputs, blocks, len(chosen), desk.made, desk, seat)
+def _add(weights: Any, layer: int, which: int, inputs: int, chosen: Any, place: int, desk: Any, seat: Any) -> None:
+    """Multiply the rows of bytes at a place of the desk and add this thread's share to the chosen rows of the stream."""
+    blocks = filled(weights.width) // 64
+    _multiply(weights, layer, which, inputs, blocks, len(chosen), place, desk.made, desk, seat)
     low, high = _share(blocks, seat)
     for i in range(len(chosen)):
-        row = chosen[i]
+        stream, made = desk.stream[chosen[i]], desk.made[i]
         for j in range(low * 64, high * 64):
-            desk.stream[row, j] += desk.made[i, j]
+            stream[j] += made[j]
 
 
 @compiled
-def _remember(
-    memory: Any, layer: int, row: int, head: int, at: int, key: Any, value: Any, start: int, span: int
-) -> None:
-    """Keep one head's key and value, which lie from `start` on, as bytes at position `at`."""
-    top_key = top_value = np.float32(1e-20)
-    for i in range(span):
-        top_key = max(top_key, abs(key[start + i]))
-        top_value = max(top_value, abs(value[start + i]))
-    memory.key_scales[layer, row, head, at] = top_key * np.float32(1 / 127)
-    memory.value_scales[layer, row, head, at] = top_value * np.float32(1 / 127)
-    for i in range(span):
-        rounded = np.int32(np.rint(key[start + i] * (np.float32(127.0) / top_key)))
-        memory.keys[layer, row, head, at // 16, i // 4, at % 16, i % 4] = rounded + 128
-        rounded = np.int32(np.rint(value[start + i] * (np.float32(127.0) / top_value)))
-        memory.values[layer, row, head, i // 16, at, i % 16] = rounded
-
-
-@compiled
-def _score(
-    memory: Any, layer: int, row: int, head: int, blocks: int, query: Any, start: int, span: int, desk: Any, seat: Any
-) -> None:
-    """Scores of a query, which lies from `start` on, with blocks of 16 positions."""
-    rounded, quads = desk.bytes[seat.thread], memory.keys.shape[4]
-    top = np.float32(1e-20)
-    for i in range(span):
-        top = max(top, abs(query[start + i]))
-    total = np.int32(0)
-    for i in range(quads * 4):
-        value = np.int32(np.rint(query[start + i] * (np.float32(127.0) / top))) if i < span else np.int32(0)
-        rounded[i] = value
-        total += value
-    scale = top * np.float32(1 / 127) / np.sqrt(np.float32(span))
-    keys, scales = memory.keys[layer, row, head].ctypes.data, memory.key_scales[layer, row, head].ctypes.data
-    asked, out = rounded.ctypes.data, desk.scores[seat.thread].ctypes.data
-    for block in range(blocks):
-        there = keys + block * quads * 64
-        score(there, scales + block * 64, asked, quads, np.int32(-128 * total), scale, out + block * 64)
-
-
-@compiled
-def _attend(
-    memory: Any,
-    layer: int,
-    row: int,
-    head: int,
-    count: int,
-    query: Any,
-    start: int,
-    span: int,
-    out: Any,
-    desk: Any,
-    seat: Any,
-) -> None:
-    """One head's attention over the first `count` positions; what it finds goes to `out`, where the query lies."""
-    scores, blocks = desk.scores[seat.thread], (count + 15) // 16
-    _score(memory, layer, row, head, blocks, query, start, span, desk, seat)
-    highest = scores[0]
-    for i in range(count):
-        highest = max(highest, scores[i])
-    whole = np.float32(0.0)
-    scales = memory.value_scales[layer, row, head]
-    for i in range(count):
-        share = exp(scores[i] - highest)
-        whole += share
-        scores[i] = share * scales[i]
-    for i in range(count, blocks * 16):
-        scores[i] = np.float32(0.0)
-    mixed = len(scores) - 16
-    for part in range(memory.values.shape[3]):
-        values = memory.values[layer, row, head, part].ctypes.data
-        gather(values, scores.ctypes.data, blocks * 16, scores.ctypes.data + 4 * mixed)
-        for i in range(min(16, span - part * 16)):
-            out[start + part * 16 + i] = scores[mixed + i] / whole
+def _add_attended(weights: Any, layer: int, which: int, chosen: Any, desk: Any, seat: Any) -> None:
+    """Round what was attended to, multiply it and add it to the chosen rows of the stream."""
+    mine, width = seat.thread, filled(weights.width)
+    for i in range(len(chosen)):
+        round_row(desk.attended[i], width, desk.bytes[mine], desk.scales[mine], desk.sums[mine], i)
+    _add(weights, layer, which, width, chosen, mine, desk, seat)
 
 
 @compiled
 def _hear_itself(weights: Any, layer: int, memory: Any, feed: Any, desk: Any, seat: Any, turn: int) -> int:
     """Self-attention: keep each input's key and value, then attend to all up to it."""
-    width, span = weights.width, weights.width // weights.heads
+    width, heads, span, mine = weights.width, weights.heads, memory.span, seat.thread
+    pairs, count = memory.records.shape[1] * heads, feed.at[0] + 1
     _prepare(weights, layer, 0, feed.everyone, desk, seat)
-    _multiply(weights, layer, QKV, filled(width), filled(3 * width) // 64, len(feed.row), desk.wide, desk, seat)
+    _multiply(weights, layer, QKV, filled(width), filled(3 * width) // 64, len(feed.row), mine, desk.wide, desk, seat)
+    if mine < pairs:
+        foresee(memory, layer, mine // heads, mine % heads, count)
     turn = _meet(desk, turn, seat)
-    for pair in range(seat.thread, memory.keys.shape[1] * weights.heads, seat.threads):
-        row, head = pair // weights.heads, pair % weights.heads
+    for pair in range(mine, pairs, seat.threads):
+        row, head = pair // heads, pair % heads
+        following = pair + seat.threads
+        if following < pairs:
+            foresee(memory, layer, following // heads, following % heads, count)
         start = head * span
         for i in range(len(feed.row)):
             if feed.row[i] == row:
-                made, out = desk.wide[i], desk.attended[i]
-                _remember(memory, layer, row, head, feed.at[i], made[width:], made[2 * width :], start, span)
-                _attend(memory, layer, row, head, feed.at[i] + 1, made, start, span, out, desk, seat)
+                made, out, at = desk.wide[i], desk.attended[i], feed.at[i]
+                remember(memory, layer, row, head, at, made[width:], made[2 * width :], start)
+                attend(memory, layer, row, head, at + 1, made, start, out, desk.bytes[mine], desk.state[mine])
     turn = _meet(desk, turn, seat)
-    _add(weights, layer, OUT, desk.attended, filled(width), feed.everyone, desk, seat)
+    _add_attended(weights, layer, OUT, feed.everyone, desk, seat)
     return _meet(desk, turn, seat)
 
 
 @compiled
 def _hear_text(weights: Any, layer: int, text: Any, feed: Any, desk: Any, seat: Any, turn: int) -> int:
     """Cross-attention of the inputs whose row has words to listen to."""
-    span, narrow, listening = weights.width // weights.heads, filled(weights.width), feed.listening
+    narrow, heads, listening, mine = filled(weights.width), weights.heads, feed.listening, seat.thread
     _prepare(weights, layer, 1, listening, desk, seat)
-    _multiply(weights, layer, CROSS_Q, narrow, narrow // 64, len(listening), desk.wide, desk, seat)
+    _multiply(weights, layer, CROSS_Q, narrow, narrow // 64, len(listening), mine, desk.wide, desk, seat)
     turn = _meet(desk, turn, seat)
-    for pair in range(seat.thread, len(listening) * weights.heads, seat.threads):
-        i, head = pair // weights.heads, pair % weights.heads
-        row, start = feed.row[listening[i]], head * span
-        _attend(text, layer, row, head, feed.words[row], desk.wide[i], start, span, desk.attended[i], desk, seat)
+    for pair in range(mine, len(listening) * heads, seat.threads):
+        i, head = pair // heads, pair % heads
+        row, query, out = feed.row[listening[i]], desk.wide[i], desk.attended[i]
+        attend(
+            text, layer, row, head, feed.words[row], query, head * text.span, out, desk.bytes[mine], desk.state[mine]
+        )
     turn = _meet(desk, turn, seat)
-    _add(weights, layer, CROSS_OUT, desk.attended, narrow, listening, desk, seat)
+    _add_attended(weights, layer, CROSS_OUT, listening, desk, seat)
     return _meet(desk, turn, seat)
 
 
 @compiled
 def _think(weights: Any, layer: int, feed: Any, desk: Any, seat: Any, turn: int) -> int:
-    """The layer's two wide products with the GELU between them."""
-    inner, count = filled(weights.inner), len(feed.everyone)
+    """The layer's two wide products with the GELU between them; each thread rounds what it made for all."""
+    inner, count, ours = filled(weights.inner), len(feed.everyone), len(desk.bytes) - 1
     _prepare(weights, layer, 2, feed.everyone, desk, seat)
-    _multiply(weights, layer, UP, filled(weights.width), inner // 64, count, desk.wide, desk, seat)
+    _multiply(weights, layer, UP, filled(weights.width), inner // 64, count, seat.thread, desk.wide, desk, seat)
     low, high = _share(inner // 64, seat)
+    numbers, made = desk.wide.ctypes.data, desk.bytes[ours].ctypes.data
+    scale, total = desk.scales[ours].ctypes.data, desk.sums[ours].ctypes.data
     for i in range(count):
-        for j in range(low * 64, high * 64):
-            desk.wide[i, j] = gelu(desk.wide[i, j])
+        for block in range(low, high):
+            group = i * (inner // 64) + block
+            here = numbers + (i * desk.wide.shape[1] + block * 64) * 4
+            bend_group(here, made + group * 64, scale + group * 4, total + group * 4)
     turn = _meet(desk, turn, seat)
-    _add(weights, layer, DOWN, desk.wide, inner, feed.everyone, desk, seat)
+    _add(weights, layer, DOWN, inner, feed.everyone, ours, desk, seat)
     return _meet(desk, turn, seat)
+
+
+@compiled
+def _embed(weights: Any, feed: Any, sheet: Any, desk: Any, seat: Any) -> None:
+    """This thread's share of the stream, from the sheet's column of codes."""
+    low, high = _share(weights.width, seat)
+    for i in range(len(feed.row)):
+        codes, stream = sheet.grid[feed.row[i] // len(sheet.shares), :, sheet.column], desk.stream[i]
+        for j in range(low, high):
+            stream[j] = np.float32(0.0)
+        for book in range(len(codes)):
+            embedding = weights.embeddings[book * weights.embedded + codes[book]]
+            for j in range(low, high):
+                stream[j] += embedding[j]
+        position = desk.positions[feed.at[i]]
+        for j in range(low, high):
+            stream[j] += position[j]
+
+
+@compiled
+def _say(weights: Any, feed: Any, desk: Any, seat: Any) -> None:
+    """The logits of feed.told, to desk.logits."""
+    width, blocks, told = filled(weights.width), weights.logits // 64, len(feed.told)
+    _prepare(weights, weights.layers, 0, feed.told, desk, seat)
+    _multiply(weights, weights.layers, 0, width, blocks, told, seat.thread, desk.logits, desk, seat)
 
 
 def _entries(sources: int) -> tuple[Any, Any]:
@@ -295,46 +267,51 @@ def _entries(sources: int) -> tuple[Any, Any]:
     entry = njit(nogil=True, fastmath=MATHS, error_model="numpy", cache=True)
 
     @entry
-    def forward(weights: Any, memory: Any, text: Any, feed: Any, desk: Any, seat: Any) -> int:
-        turn = 1
+    def play(weights: Any, memory: Any, text: Any, feed: Any, desk: Any, sheet: Any, seat: Any) -> int:
+        turn, candidates, books = 1, sheet.grid.shape[0], sheet.grid.shape[1]
+        if candidates:
+            _embed(weights, feed, sheet, desk, seat)
+            turn = _meet(desk, turn, seat)
         for layer in range(weights.layers):
             turn = _hear_itself(weights, layer, memory, feed, desk, seat, turn)
             if len(feed.listening):
                 turn = _hear_text(weights, layer, text, feed, desk, seat, turn)
             turn = _think(weights, layer, feed, desk, seat, turn)
-        _prepare(weights, weights.layers, 0, feed.told, desk, seat)
-        width, blocks = filled(weights.width), weights.logits // 64
-        _multiply(weights, weights.layers, 0, width, blocks, len(feed.told), desk.logits, desk, seat)
+        _say(weights, feed, desk, seat)
+        if candidates:
+            turn = _meet(desk, turn, seat)
+            for pair in range(seat.thread, candidates * books, seat.threads):
+                draw(sheet, desk.logits, weights.codes, pair // books, pair % books, seat.thread)
         return sources
 
     @entry
     def listen(weights: Any, memory: Any, row: int, first: int, states: Any, desk: Any, seat: Any) -> int:
-        width, span, mine, turn = weights.width, weights.width // weights.heads, seat.thread, 1
+        width, span, mine, turn = weights.width, memory.span, seat.thread, 1
         tokens, inputs = states.shape
         blocks = filled(2 * width) // 64
         low, high = weights.heads * mine // seat.threads, weights.heads * (mine + 1) // seat.threads
         for layer in range(weights.layers):
             for token in range(tokens):
                 round_row(states[token], inputs, desk.bytes[mine], desk.scales[mine], desk.sums[mine], token)
-            _multiply(weights, layer, CROSS_KV, inputs, blocks, tokens, desk.wide, desk, seat)
+            _multiply(weights, layer, CROSS_KV, inputs, blocks, tokens, mine, desk.wide, desk, seat)
             turn = _meet(desk, turn, seat)
             for head in range(low, high):
                 for token in range(tokens):
                     made = desk.wide[token]
-                    _remember(memory, layer, row, head, first + token, made, made[width:], head * span, span)
+                    remember(memory, layer, row, head, first + token, made, made[width:], head * span)
             turn = _meet(desk, turn, seat)
         return sources
 
-    return forward, listen
+    return play, listen
 
 
 _here = Path(__file__)
-forward, listen = _entries(
-    crc32(b"".join(_here.with_name(f"{name}.py").read_bytes() for name in ("products", "vectors")))
-)
-forward.__doc__ = """forward(weights, memory, text, feed, desk, seat): take desk.stream (inputs, width) through all layers.
+_others = ("attention", "drawing", "instructions", "products", "vectors")
+play, listen = _entries(crc32(b"".join(_here.with_name(f"{name}.py").read_bytes() for name in _others)))
+play.__doc__ = """play(weights, memory, text, feed, desk, sheet, seat): take the feed's inputs through all layers.
 
-The logits of feed.told land in desk.logits; `memory` grows by the inputs.
+With a sheet to draw on, its column is heard and the next is drawn. With an empty one desk.stream (inputs, width) is
+taken as it lies there. The logits of feed.told land in desk.logits; `memory` grows by the inputs.
 """
 listen.__doc__ = """listen(weights, text, row, first, states, desk, seat): keep words for one row's cross-attention.
 

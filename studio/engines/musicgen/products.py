@@ -1,4 +1,4 @@
-"""Arithmetic on rows of numbers, compiled: rounding to bytes, products with rounded weights, layer norm, GELU.
+"""Arithmetic on rows of numbers, compiled: rounding to bytes, products with rounded weights, layer norm.
 
 Inputs of a product are rounded to 8 bits in groups of 64 that share a scale; weights have a scale an output (8 bits)
 or one each 64 inputs (4 bits), after LLM.int8 (Dettmers et al. 2022) and llama.cpp's Q4_0. What is not rounded is
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from studio.engines.musicgen.vectors import make_multiply, power_of_two
+from studio.engines.musicgen.vectors import make_multiply, power_of_two, round_group
 
 MATHS = {"contract", "reassoc", "nsz", "arcp"}  # what may be reordered for speed; never what is infinite or no number
 compiled = njit(nogil=True, fastmath=MATHS, error_model="numpy")
@@ -30,19 +30,10 @@ def filled(count: int) -> int:
 @compiled
 def round_row(row: Any, width: int, out: Any, scales: Any, sums: Any, at: int) -> None:
     """Round a row of inputs to bytes, group by group, as the row `at` of `out` with its scales and sums."""
+    numbers, made = row.ctypes.data, out.ctypes.data + at * width
+    scale, total = scales.ctypes.data + at * (width // 16), sums.ctypes.data + at * (width // 16)
     for group in range(width // 64):
-        start = group * 64
-        top = np.float32(0.0)
-        for i in range(64):
-            top = max(top, abs(row[start + i]))
-        inverse = np.float32(127.0) / top if top > np.float32(0.0) else np.float32(0.0)
-        total = np.int32(0)
-        for i in range(64):
-            value = np.int32(np.rint(row[start + i] * inverse))
-            out[at * width + start + i] = value
-            total += value
-        scales[at * (width // 64) + group] = top * np.float32(1 / 127)
-        sums[at * (width // 64) + group] = total
+        round_group(numbers + group * 256, made + group * 64, scale + group * 4, total + group * 4)
 
 
 @compiled
@@ -157,16 +148,3 @@ def exp(x: Any) -> Any:
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
     return (p * r * r + r + np.float32(1.0)) * power_of_two(np.int32(n))
-
-
-@compiled
-def gelu(x: Any) -> Any:
-    """x times the normal distribution's share below it; erf after Abramowitz & Stegun 7.1.26, within 2e-7."""
-    z = abs(x) * np.float32(0.7071067811865476)
-    t = np.float32(1.0) / (np.float32(1.0) + np.float32(0.3275911) * z)
-    p = np.float32(1.061405429) * t - np.float32(1.453152027)
-    p = p * t + np.float32(1.421413741)
-    p = p * t - np.float32(0.284496736)
-    p = (p * t + np.float32(0.254829592)) * t
-    erf = np.float32(1.0) - p * exp(-z * z)
-    return np.float32(0.5) * (x + abs(x) * erf)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from studio.engines.base import EngineError
-from studio.engines.musicgen.blend import Blend
+from studio.engines.musicgen.blend import Blend, shares_of
 from studio.engines.musicgen.runtime_torch import TorchRuntime
 
 if TYPE_CHECKING:
@@ -197,7 +197,7 @@ class DeviceLoop:
         self._grid = grid.to(self._device, copy=True)
         self._step = torch.full((1,), known, dtype=torch.long, device=self._device)
         self._is_finite = torch.ones((), dtype=torch.bool, device=self._device)
-        self._shares = shares_of(heard, steps=steps, codebooks=len(self._late)).to(self._device)
+        self._shares = shares_of(heard, range(steps), codebooks=len(self._late)).to(self._device)
         seeds = [int(torch.randint(2**62, (1,), generator=die)) for die in dice]
         self._dice = [torch.Generator(self._device).manual_seed(seed) for seed in seeds]
         kept = [self._grid, self._step, self._is_finite]
@@ -239,18 +239,6 @@ class DeviceLoop:
                 "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower guidance."
             )
         yield from made.permute(2, 0, 1).clone()
-
-
-def shares_of(heard: Blend, *, steps: int, codebooks: int) -> torch.Tensor:
-    """How much each row counts at each step: float32 (steps, rows, codebooks), which is all that a blend does.
-
-    A blend is linear in its rows; asked for a one in one row and zeros in the others, it says that row's share.
-    """
-    import torch
-
-    rows = heard.conditioning.rows
-    ones = torch.eye(rows)[:, None].expand(rows, codebooks, rows)
-    return torch.stack([heard.combine(ones, step) for step in range(steps)]).transpose(1, 2)
 
 
 def race(logits: torch.Tensor, choice: Choice, dice: torch.Generator) -> torch.Tensor:

@@ -18,6 +18,7 @@ from audio.clip import Clip
 from studio.engines.base import Continue, Edit, Rendering, Repaint, Sampling, Source, Vary
 from studio.engines.musicgen import decode, load
 from studio.engines.musicgen.engine import MusicGenEngine
+from studio.engines.musicgen.runtime_native import NativeRuntime
 from tests.engines.musicgen.test_engine import Audience, _engine
 from tests.tiny_plans import make_plan
 
@@ -30,15 +31,23 @@ def memory_ends(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """`memory_ends(after_draws=60)`: the next draws succeed, then one finds no memory; `for_good` so do all after it."""
 
     def arm(*, after_draws: int, for_good: bool = False) -> None:
-        draw, left = decode.draw, [after_draws]
+        draw, advance, left = decode.draw, NativeRuntime.advance, [after_draws]
+
+        def count(draws: int) -> None:
+            before, left[0] = left[0], left[0] - draws
+            if left[0] < 0 and (for_good or before >= 0):
+                torch.empty(2**50, dtype=torch.uint8)
 
         def draw_or_fail(*args: Any) -> torch.Tensor:
-            left[0] -= 1
-            if left[0] == -1 or (for_good and left[0] < 0):
-                torch.empty(2**50, dtype=torch.uint8)
+            count(1)
             return draw(*args)
 
+        def advance_or_fail(runtime: NativeRuntime, sheet: Any) -> None:
+            count(len(sheet.grid))
+            advance(runtime, sheet)
+
         monkeypatch.setattr(decode, "draw", draw_or_fail)
+        monkeypatch.setattr(NativeRuntime, "advance", advance_or_fail)
 
     return arm
 

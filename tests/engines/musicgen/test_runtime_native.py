@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from studio.engines.musicgen import decode, vectors, weights_cache
+from studio.engines.musicgen import decode, instructions, vectors, weights_cache
 from studio.engines.musicgen.decode import Conditioning
 from studio.engines.musicgen.divergence import Divergence, diverge
 from studio.engines.musicgen.runtime_native import Crew, NativeRuntime
@@ -154,7 +154,7 @@ def test_every_way_of_multiplying_bytes_gives_the_same_sums(
     features = cpu_target.target_context.codegen()._tm_features
     if way != "plain" and f"+{way}" not in features.split(","):
         pytest.skip(f"this processor has no {way}")
-    monkeypatch.setattr(vectors, "byte_products", lambda features: way)
+    monkeypatch.setattr(instructions, "byte_products", lambda features: way)
     multiply = vectors.make_multiply(rows=2, bits=bits)
 
     @njit
