@@ -102,6 +102,18 @@ def playing(page: Page) -> dict[str, Any]:
     )
 
 
+def stays_in_time(page: Page) -> None:
+    """What the sound card plays lies where the session is, within 5 ms, ten looks in a row."""
+    page.wait_for_function(
+        """() => {
+          window.inTime = Math.abs(studio.link.player.error) < 0.005 ? (window.inTime ?? 0) + 1 : 0;
+          return window.inTime > 10 && !(window.inTime = 0);
+        }""",
+        polling=100,
+        timeout=20_000,
+    )
+
+
 def make_take(page: Page, words: str, length: str) -> str:
     """A take, made and kept without being played in the session."""
     page.get_by_label("Describe the music").fill(words)
@@ -144,7 +156,7 @@ def test_a_take_at_the_sessions_tempo_starts_on_the_sessions_bar(page: Page, roo
         music = page.evaluate("() => ({ ...studio.link.player.playing.music })")
         assert music["tempo"] == pytest.approx(97.0, abs=0.01) and music["exact"]
         page.wait_for_timeout(3_000)
-        assert abs(page.evaluate("() => studio.link.player.error")) < 0.005
+        stays_in_time(page)
         head = page.evaluate("() => ({ at: studio.deck.audio.currentTime, muted: studio.deck.audio.muted })")
         assert head["muted"] and head["at"] > 2.0
         page.locator("#st-deck-play").click()
@@ -161,12 +173,10 @@ def test_a_take_of_another_tempo_is_stretched_and_stays_in_time_when_the_tempo_m
         start = playing(page)
         assert off_the_bar_seconds(peer, start["seconds"]) < 0.005
         assert page.evaluate("() => studio.link.player.playing.buffer.tempo") == pytest.approx(100.0, abs=0.01)
-        page.wait_for_timeout(1_500)
-        assert abs(page.evaluate("() => studio.link.player.error")) < 0.005
+        stays_in_time(page)
         peer.do(tempo_bpm=108.0)
         page.wait_for_function("() => Math.abs(studio.link.player.playing.buffer.tempo - 108) < 0.01", timeout=20_000)
-        page.wait_for_timeout(1_500)
-        assert abs(page.evaluate("() => studio.link.player.error")) < 0.005
+        stays_in_time(page)
         assert off_the_bar_seconds(peer, playing(page)["seconds"]) < 0.005
         page.locator("#st-deck-play").click()
 

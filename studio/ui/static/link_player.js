@@ -6,7 +6,7 @@ import { SoundClock } from "./link_clock.js";
 
 const AHEAD_SECONDS = 0.12; // so long before its moment a start is handed to the sound card
 const IN_TUNE = 0.004; // a tempo so near is reached by speed alone: 7 cents at most
-const MOST_CORRECTION = 0.003; // of the speed, to take back what the clocks drift
+const MOST_CORRECTION = 0.008; // of the speed, to take back what the clocks drift and what a busy machine drops
 const LOST_SECONDS = 0.06; // further off than that, it starts over at a bar line
 const LOOK_MS = 100;
 
@@ -112,7 +112,7 @@ export class BarPlayer {
       if (Math.abs(wanted - 1) > IN_TUNE) this.move(async () => this.bufferAt(music, line.tempo));
       else if (Math.abs(this.error) > LOST_SECONDS) this.move(async () => buffer);
     }
-    const rate = wanted * (1 - Math.max(-MOST_CORRECTION, Math.min(MOST_CORRECTION, this.error / 2)));
+    const rate = wanted * (1 - Math.max(-MOST_CORRECTION, Math.min(MOST_CORRECTION, this.error)));
     if (Math.abs(rate - playing.rate) < 1e-6) return;
     Object.assign(playing, { offset: this.positionAt(context.currentTime), when: context.currentTime, rate });
     playing.source.playbackRate.value = rate;
@@ -136,7 +136,7 @@ export class BarPlayer {
       const buffer = await find(), turn = (this.turn = {});
       await this.atBar(turn, (line, startBeat) => {
         if (this.playing?.music !== music) return;
-        this.begin(music, buffer, line, startBeat, music.barAt(music.secondsOf(this.beatAt(line, line.secondsAt(startBeat)))));
+        this.begin(music, buffer, line, startBeat, this.beatAt(line, line.secondsAt(startBeat)));
       });
     } catch (error) {
       this.gaveUp = true;
