@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help run agents link test check format lock bench clean
+.PHONY: help run agents link plugin test check format lock bench clean
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' Makefile
@@ -17,6 +17,12 @@ run: $(VENV)/.runs ## Install what is needed and open the studio on http://127.0
 agents: $(VENV)/.native ## Add llama.cpp, so that the agents can think with language models (wants a C++ compiler).
 
 link: $(VENV)/.link ## Add Ableton Link, to play in time with other programs (GPL, an extra).
+
+plugin: ## Build the DAW plug-in into plugin/build/bin (apt install dpf-source cmake g++ pkg-config libgl-dev libx11-dev libxext-dev libxrandr-dev libxcursor-dev).
+	@command -v cmake >/dev/null || { echo "The plug-in is built with CMake; on Debian and Ubuntu: apt install dpf-source cmake g++ pkg-config libgl-dev libx11-dev libxext-dev libxrandr-dev libxcursor-dev"; exit 1; }
+	cmake -S plugin -B plugin/build $(CMAKE_ARGS)
+	cmake --build plugin/build --parallel
+	@echo "Built: $$(ls -d plugin/build/bin/MusicGenStudio.* | tr '\n' ' ')- docs/daw.md says where a DAW looks for them."
 
 test: check ## Install what is needed, check the code and run the tests.
 	$(BIN)/python -m pytest $(ARGS)

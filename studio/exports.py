@@ -130,6 +130,23 @@ class Exports:
             progress(1.0, "")
         return ExportedFile(path, f"Takes – {len(names)}.zip", f"Takes - {len(names)}.zip", "application/zip")
 
+    def kept(self, take_id: str, name: str) -> Path | None:
+        """A file that `keep` has put beside a take's exports, if it is still there."""
+        path = self._dir / take_id / "kept" / name
+        if not path.is_file():
+            return None
+        path.touch()
+        return path
+
+    def keep(self, take_id: str, name: str, write: Callable[[Path], object]) -> Path:
+        """Put a file beside a take's exports, whole or not at all; it goes when they do. Raises OSError."""
+        path = self._dir / take_id / "kept" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as part:
+            write(part)
+        self._make_room(keep=path)
+        return path
+
     def forget(self, take_id: str) -> None:
         """Remove a take's exports, when it goes to the bin."""
         if re.fullmatch(r"[0-9a-f-]+", take_id):

@@ -49,6 +49,10 @@ class Settings(BaseSettings):
     library_workers: int = Field(
         default=0, ge=0, description="Processes that listen in an import; 0 is one a processor."
     )
+    plugin_file: Path = Field(
+        default_factory=lambda: user_data_path("musicgen-studio", appauthor=False) / "plugin.txt",
+        description="Where plug-ins in a DAW find the running studio.",
+    )
     embed_provenance: bool = Field(default=True, description="Write prompt and settings into exported files' tags.")
     max_upload_mb: int = Field(default=50, ge=1, description="The largest upload accepted when shared.")
     requests_a_minute: int = Field(default=600, ge=10, description="Requests a visitor may make when shared.")

@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 from agents.types import Brief, SongPlan
 from studio.agent_desk import AgentDesk
 from studio.asking import asked_by
+from studio.daw.plug_ins import PlugIns
 from studio.desk.desk import Desk
 from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
@@ -128,6 +129,7 @@ class Studio:
             )  # fmt: skip
             self.mixing_desk = Desk(self)
             self.midi = LiveMidi(lambda: self.mixing_desk, clock=lambda: self.link.clock)
+            self.plug_ins = PlugIns(self)
             self.library.begin()
             self.school = School(self)
             cast(Any, self.pipeline).room = self.school.check_room
@@ -148,6 +150,7 @@ class Studio:
         self.refinements.close()
         self.reviews.close()
         self.midi.close()
+        self.plug_ins.close()
         self.mixing_desk.close()
         self.school.close()
         if self.jobs.close():

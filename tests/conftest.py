@@ -17,6 +17,7 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty data folder, named in the environment so that nothing can reach the user's own."""
     folder = tmp_path / "studio-data"
     monkeypatch.setenv("MUSICGEN_STUDIO_DATA_DIR", str(folder))
+    monkeypatch.setenv("MUSICGEN_STUDIO_PLUGIN_FILE", str(tmp_path / "plugin.txt"))
     return folder
 
 

@@ -52,7 +52,7 @@ def start_studio(data_dir: Path, *arguments: str, timeout_seconds: float = 60.0)
     started = time.perf_counter()
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env={**os.environ, "PYTHONUNBUFFERED": "1", "MUSICGEN_STUDIO_PLUGIN_FILE": str(data_dir / "plugin.txt")},
     )  # fmt: skip
     lines: list[str] = []
     greeted = threading.Event()

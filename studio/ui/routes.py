@@ -37,6 +37,7 @@ from studio.ui.link_routes import LinkRoutes
 from studio.ui.live_wav import HEADERS as WAV_HEADERS
 from studio.ui.live_wav import Listeners, Streamed, live_wav
 from studio.ui.outside_routes import OutsideRoutes
+from studio.ui.plugin_routes import PluginRoutes
 from studio.ui.route_tools import NotFound, answered, in_thread
 from studio.ui.shown import job_shown, take_shown
 from studio.ui.visitors import Visitor
@@ -79,6 +80,7 @@ class StudioRoutes:
             *LibraryRoutes(self._studio).routes(),
             *LinkRoutes(self._studio).routes(),
             *OutsideRoutes(self._studio).routes(),
+            *PluginRoutes(self._studio).routes(),
             Route("/studio", self.nothing),
             Route("/studio/{anything:path}", self.nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ]

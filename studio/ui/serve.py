@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import logging
 import os
 import socket
 import sys
@@ -33,6 +34,7 @@ from studio.ui.theme import look
 from studio.ui.training_routes import TrainingRoutes
 from studio.ui.visitors import LoginNeeded, visitor_of
 
+_log = logging.getLogger(__name__)
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
@@ -125,7 +127,10 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
     guard.starting = False
     guard.share_host = (share_url or "").partition("://")[2].strip("/").lower()
 
+    _tell_plug_ins(studio, settings, port)
+
     def close() -> None:
+        studio.plug_ins.place.withdraw()
         routes.closing.set()
         with contextlib.redirect_stdout(io.StringIO()):
             blocks.close(verbose=False)
@@ -135,6 +140,18 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
     serving = Serving(url=url, share_url=share_url, logins=logins, guard=guard, app=app, _close=close)
     (say or _say_on_the_console)(serving.greeting(settings))
     return serving
+
+
+def _tell_plug_ins(studio: Studio, settings: Settings, port: int) -> None:
+    """Leave word where a DAW's plug-in finds this studio; without it the page works all the same."""
+    place = studio.plug_ins.place
+    try:
+        if settings.is_shared:
+            place.announce_shared()
+        else:
+            place.announce(address="::1" if settings.host == "::1" else "127.0.0.1", port=port)
+    except OSError as error:
+        _log.warning("Plug-ins will not find this studio: %s could not be written: %s", place.path, error)
 
 
 def _name_of(request: Request) -> str | None:
