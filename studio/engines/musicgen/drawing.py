@@ -13,6 +13,7 @@ import numpy as np
 from studio.engines.musicgen.products import compiled, exp
 
 LEAST, MOST = -(2**31), 2**31 - 1
+NONE = np.int32(0x7F800000)  # the exponent of what is infinite or no number
 
 
 class Sheet(NamedTuple):
@@ -31,9 +32,9 @@ class Sheet(NamedTuple):
     trouble: np.ndarray
     scratch: np.ndarray
     column: int
-    inverse_temperature: float
+    inverse_temperature: np.float32
     top_k: int
-    top_p: float
+    top_p: np.float32
 
 
 @compiled
@@ -64,14 +65,14 @@ def draw(sheet: Any, logits: Any, codes: int, candidate: int, book: int, thread:
 @compiled
 def _mix(sheet: Any, logits: Any, codes: int, candidate: int, book: int, mixed: Any) -> None:
     """The rows' logits by their shares, added up; numbers that are none are told of."""
-    rows, start, odd = len(sheet.shares), book * codes, np.float32(0.0)
+    rows, start, odd = len(sheet.shares), book * codes, np.int32(0)
     for row in range(rows):
         share, said = sheet.shares[row, book], logits[candidate * rows + row]
         for i in range(codes):
             mixed[i] = said[start + i] * share + (mixed[i] if row else np.float32(0.0))
     for i in range(codes):
-        odd += mixed[i] - mixed[i]
-    if odd != np.float32(0.0):
+        odd += np.int32((np.float32(mixed[i]).view(np.int32) & NONE) == NONE)
+    if odd:
         sheet.trouble[0] = 1
 
 

@@ -245,7 +245,7 @@ def _writeable(array: np.ndarray) -> np.ndarray:
     import ctypes
 
     whole = (ctypes.c_float * array.size).from_address(array.ctypes.data)
-    return np.frombuffer(whole, np.float32).reshape(array.shape)
+    return np.ctypeslib.as_array(whole).reshape(array.shape)
 
 
 def _memory(packed: Packed, *, rows: int, room: int, before: Any = None) -> Any:
