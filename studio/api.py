@@ -32,6 +32,7 @@ from studio.ui.edit_functions import EDITS, EditFunctions
 from studio.ui.history_functions import HISTORY_PUBLIC, HistoryFunctions
 from studio.ui.library_functions import LIBRARY, LibraryFunctions
 from studio.ui.link_functions import LINK_PUBLIC, LinkFunctions
+from studio.ui.midi_functions import MIDI_PUBLIC, MidiFunctions
 from studio.ui.references_field import with_references
 from studio.ui.refusals import Refusal, in_one_sentence
 from studio.ui.visitors import visitor_of
@@ -47,6 +48,7 @@ PUBLIC = (
     *HISTORY_PUBLIC,
     *LIBRARY,
     *LINK_PUBLIC,
+    *MIDI_PUBLIC,
     "status",
     "cancel",
     "list_takes",
@@ -65,7 +67,9 @@ def register(studio: Studio) -> None:
         gr.api(getattr(functions, name), api_name=name, queue=False, concurrency_limit=None)
 
 
-class Functions(EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions, LibraryFunctions, LinkFunctions):
+class Functions(
+    EditFunctions, AgentFunctions, DeskFunctions, HistoryFunctions, LibraryFunctions, LinkFunctions, MidiFunctions
+):
     """The public functions over one studio."""
 
     def __init__(self, studio: Studio) -> None:

@@ -23,6 +23,7 @@ ROOMS = (
     ("studio.cli.archive", "add_archive_commands", "archive_command"),
     ("studio.cli.notes", "add_notes_commands", "notes_command"),
     ("studio.cli.link", "add_link_command", "link_command"),
+    ("studio.cli.midi", "add_midi_command", "midi_command"),
     ("studio.models.installing", "add_install_command", "install_command"),
 )
 _PAGE = "python app.py opens the page; with a command it works without one."

@@ -10,41 +10,25 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from studio.clock import BeatClock, FreeClock, next_bar
 from studio.live_midi.client import MidiProcessError, WorkerClient
 from studio.live_midi.recording import Recording
 from studio.live_midi.score import Axis, LiveScore, part_channels, score_of_item, score_shown, timeline_rows
+from studio.live_midi.switches import LiveMidiError, Switches
+from studio.live_midi.switches import number_of as _number
+
+__all__ = ["LiveMidi", "LiveMidiError", "now"]
 
 if TYPE_CHECKING:
     from studio.desk.desk import Desk
 
 now = time.perf_counter  # the clock of the MIDI process; a beat clock's moments are turned into its own
-LONGEST_OFFSET_MS = 500.0
 _TICK_SECONDS = 0.02
 _TOLD_AGAIN_SECONDS = 0.25
 _SILENT_PAGE_SECONDS = 4.0
 _AHEAD_SECONDS = 0.05
-Follows = Literal["page", "clock"]
-
-
-class LiveMidiError(Exception):
-    """Live MIDI cannot do that; the message is a sentence for the user."""
-
-
-@dataclass
-class _Switches:
-    """What the user set. moved: a part's channel chosen by hand, 0 to 15; on: parts switched, by number."""
-
-    follows: Follows = "page"
-    clock_out: bool = False
-    programs: bool = True
-    go_round: bool = False
-    offset_ms: float = 0.0
-    on: dict[int, bool] = field(default_factory=dict)
-    moved: dict[int, int] = field(default_factory=dict)
 
 
 class LiveMidi:
@@ -55,7 +39,7 @@ class LiveMidi:
         self._room_clock, self.own_clock = clock, FreeClock()
         self._client = WorkerClient(self._heard)
         self._lock = threading.RLock()
-        self._switches = _Switches()
+        self._switches = Switches()
         self._score: LiveScore | None = None
         self._axis: str = ""
         self._ports: dict[str, Any] = {}
@@ -127,30 +111,11 @@ class LiveMidi:
             self._send_all()
 
     def set(self, changes: Mapping[str, Any]) -> None:
-        """Change switches by name, as in `status`; "parts": {number: {"on": …, "channel": …}}. Raises LiveMidiError."""
+        """Change switches by name, as in `status`; see `Switches.change`. Raises LiveMidiError."""
         with self._lock:
-            switches = self._switches
-            was = switches.follows
-            if "follows" in changes:
-                if changes["follows"] not in ("page", "clock"):
-                    raise LiveMidiError("MIDI follows the page, or the beat clock.")
-                switches.follows = changes["follows"]
-            for name in ("clock_out", "programs", "go_round"):
-                if name in changes:
-                    setattr(switches, name, bool(changes[name]))
-            if "offset_ms" in changes:
-                offset = float(changes["offset_ms"])
-                if not abs(offset) <= LONGEST_OFFSET_MS:
-                    raise LiveMidiError(f"The offset is at most {LONGEST_OFFSET_MS:.0f} ms either way.")
-                switches.offset_ms = offset
-            for number, part in dict(changes.get("parts") or {}).items():
-                if "on" in part:
-                    switches.on[int(number)] = bool(part["on"])
-                if "channel" in part:
-                    if not 0 <= int(part["channel"]) <= 15:
-                        raise LiveMidiError("A MIDI channel is a number from 1 to 16.")
-                    switches.moved[int(number)] = int(part["channel"])
-            if switches.follows != was:
+            was = self._switches.follows
+            self._switches.change(changes)
+            if self._switches.follows != was:
                 self._halt()
                 self._axis = ""
             if self._client.is_running:
@@ -164,15 +129,20 @@ class LiveMidi:
         """Take up the notes of a take or a sound on the desk. Raises DeskError, TakeMissing or NotYours."""
         desk = self._desk()
         score = score_of_item(desk, desk.open(source, owner=owner))
-        with self._lock:
-            if self._score != score:
-                if self._score is None or self._score.source != score.source:
-                    self._switches.on.clear()
-                    self._switches.moved.clear()
-                self._halt()
-                self._score, self._axis = score, ""
-                self._send_all()
+        self.use(score)
         return score
+
+    def use(self, score: LiveScore) -> None:
+        """Take up these notes; nothing changes when they are those that are there."""
+        with self._lock:
+            if self._score == score:
+                return
+            if self._score is None or self._score.source != score.source:
+                self._switches.forget_parts()
+            self._halt()
+            self._score, self._axis = score, ""
+            if self._client.is_running:
+                self._send_all()
 
     # ---------------------------------------------------------------------------------------------- playing
 
@@ -207,20 +177,28 @@ class LiveMidi:
             self._keep_ticking()
         return {"followed": True, "problem": self._problem}
 
-    def play(self, *, from_bar: int = 1) -> None:
-        """Play the loaded score on the beat clock, from its next bar on. Raises LiveMidiError."""
+    def play(self, *, tempo_bpm: float | None = None) -> None:
+        """Play the loaded score on the beat clock, from its next bar on. tempo_bpm: of our own clock, where the room has none;
+        None for the score's.
+
+        Raises LiveMidiError, ClockError.
+        """
         with self._lock:
             if self._score is None:
                 raise LiveMidiError("Choose what to play first: put a take on the deck, or name one.")
+            if not self._port:
+                raise LiveMidiError("Choose a MIDI output first.")
             if self._switches.follows != "clock":
                 self._halt()
                 self._switches.follows, self._axis = "clock", ""
+            if self._room_clock() is None:
+                self.own_clock.set_tempo(tempo_bpm or self._score.tempo_bpm)
             clock, a_bar = self.clock, self._score.tempo_map.quarters_a_bar
             moment = next_bar(clock, time.monotonic() + _AHEAD_SECONDS, beats_a_bar=a_bar)
-            self._starts_at_beat = clock.beat_at(moment) - (from_bar - 1) * a_bar
+            self._starts_at_beat = clock.beat_at(moment)
             self._clock_ran = clock.playing
             self._send_all()
-            self._follow_clock(first_place=(from_bar - 1) * a_bar)
+            self._follow_clock(first_place=0.0)
             self._keep_ticking()
 
     def stop(self) -> None:
@@ -371,12 +349,3 @@ class LiveMidi:
                     self._follow_clock()
                 elif time.monotonic() - self._heard_at > _SILENT_PAGE_SECONDS:
                     self._halt()
-
-
-def _number(value: Any, otherwise: float = 0.0) -> float:
-    """A finite number out of a report."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return otherwise
-    return number if math.isfinite(number) else otherwise

@@ -80,22 +80,40 @@ def score_of_item(desk: Desk, item: Item) -> LiveScore:
     from studio.desk.notes import is_drums, part_label
     from studio.desk.projects import known_notes, program_of, tempo_map_of
 
+    tempo_map = tempo_map_of(desk, item)
     if item.take is not None and item.take.has_midi:
-        found = _tracks_of(desk.studio.store.midi_path(item.take.id).read_bytes())
-    else:
-        notes = known_notes(desk, desk.sheet(item))
-        found = [(part_label(name), is_drums(name), program_of(name), each) for name, each in notes.items()]
+        midi = desk.studio.store.midi_path(item.take.id).read_bytes()
+        return score_of_midi(midi, source=item.source, title=item.title, seconds=item.seconds, tempo_map=tempo_map)
+    found = [
+        (part_label(name), is_drums(name), program_of(name), notes)
+        for name, notes in known_notes(desk, desk.sheet(item)).items()
+    ]
     if not found:
         raise DeskError(
             "No notes are known of this sound. Open it under Stems and write its notes down there, under MIDI."
         )
+    return LiveScore(item.source, item.title, item.seconds, _on_channels(found), tempo_map, "heard")
+
+
+def score_of_midi(
+    midi: bytes, *, source: str, title: str, seconds: float, tempo_map: TempoMap | None = None
+) -> LiveScore:
+    """A sketch's own file as a score; without a tempo map, the file's first tempo throughout."""
+    found, quarters_a_minute = _tracks_of(midi)
+    return LiveScore(
+        source, title, seconds, _on_channels(found), tempo_map or TempoMap.steady(quarters_a_minute), "exact"
+    )
+
+
+_Found = tuple[str, bool, int, tuple[Note, ...]]  # label, whether it is struck, program, notes
+
+
+def _on_channels(found: Sequence[_Found]) -> tuple[LivePart, ...]:
     channels = channels_for([drums for _, drums, _, _ in found])
-    parts = [
+    return tuple(
         LivePart(label, drums, program, channel, notes)
         for (label, drums, program, notes), channel in zip(found, channels, strict=True)
-    ]
-    by: Literal["exact", "heard"] = "exact" if item.take is not None and item.take.has_midi else "heard"
-    return LiveScore(item.source, item.title, item.seconds, tuple(parts), tempo_map_of(desk, item), by)
+    )
 
 
 def channels_for(drums: Sequence[bool]) -> list[int]:
@@ -144,22 +162,22 @@ class _Ruler:
         return np.interp(quarters, self._quarters, self._seconds)
 
 
-def _tracks_of(midi: bytes) -> list[tuple[str, bool, int, tuple[Note, ...]]]:
-    """The tracks of a sketch's file that hold notes: name, whether they are drums, program, notes in seconds."""
+def _tracks_of(midi: bytes) -> tuple[list[_Found], float]:
+    """The tracks of a sketch's file that hold notes, in seconds, and its quarters a minute."""
     import mido
 
     from studio.desk.notes import notes_in_track
 
     file = mido.MidiFile(file=io.BytesIO(midi))
     tempo = next((m.tempo for track in file.tracks for m in track if m.type == "set_tempo"), 500_000)
-    found = []
+    found: list[_Found] = []
     for track in file.tracks:
         starts = [message for message in track if message.type == "note_on"]
         if starts:
             program = next((message.program for message in track if message.type == "program_change"), 0)
             notes = notes_in_track(track, tempo / 1_000_000 / file.ticks_per_beat)
             found.append((track.name, starts[0].channel == DRUM_CHANNEL, program, notes))
-    return found
+    return found, float(mido.tempo2bpm(tempo))
 
 
 def timeline_rows(timeline: Timeline) -> dict[str, Any]:

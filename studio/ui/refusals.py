@@ -25,6 +25,7 @@ from studio.history.grid import GridError
 from studio.history.history import HistoryError
 from studio.history.opinions import OpinionError
 from studio.jobs import JobError
+from studio.live_midi.switches import LiveMidiError
 from studio.refine import RefineError
 from studio.studio import StudioError
 from studio.takes import TakeError
@@ -33,7 +34,8 @@ from studio.ui.visitors import LoginNeeded
 
 _REFUSALS = (
     BriefError, PlanError, UnknownName, JobError, EngineError, ExportError, TakeError, HistoryError, StudioError, LoginNeeded, RefineError,
-    QueryError, OpinionError, GridError, ArchiveError, DeskError, LibraryError, VectorStoreError, EmbeddingError, BadQuestion, ClockError,
+    QueryError, OpinionError, GridError, ArchiveError, DeskError, LibraryError, VectorStoreError, EmbeddingError, BadQuestion,
+    LiveMidiError, ClockError,
 )  # fmt: skip
 
 

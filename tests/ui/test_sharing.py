@@ -64,6 +64,9 @@ def routes_about(take: str, job: str) -> list[tuple[str, str]]:
         ("GET", f"/studio/takes/{take}/peaks.json"),
         ("GET", f"/studio/takes/{take}/stems/low.flac"),
         ("GET", f"/studio/takes/{take}/export?format=wav16"),
+        ("GET", f"/studio/carry/take:{take}/mix"),
+        ("GET", f"/studio/carry/take:{take}/strip?part=low"),
+        ("GET", f"/studio/carry/take:{take}/project"),
         ("GET", f"/studio/jobs/{job}/sound.wav"),
         ("POST", f"/studio/jobs/{job}/cancel"),
     ]

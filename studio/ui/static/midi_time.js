@@ -30,6 +30,11 @@ export function playhead() {
 }
 
 function ofDeck({ audio, now, context }) {
+  const bar = window.studio.link?.player, line = bar?.session.line;
+  if (bar?.state === "playing" && line) { // in a Link session the deck's own player only runs along: the session's beat counts
+    const { music, buffer, beat } = bar.playing, at = music.secondsOf(bar.beatAt(line, bar.session.clock.now));
+    return { source: `take:${now.take}`, playing: true, at, when: performance.now(), rate: (line.tempo * buffer.scale) / music.tempo, loop: null, began: music.secondsOf(beat) };
+  }
   const late = context?.state === "running" ? context.outputLatency || 0 : 0;
   const playing = !audio.paused && !audio.ended && audio.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
   return { source: `take:${now.take}`, playing, at: audio.currentTime - (playing ? late * audio.playbackRate : 0), when: performance.now(),
