@@ -83,12 +83,17 @@ def import_and_kill(folder: Path, count: int, what: str, *, workers: int) -> lis
         began = time.monotonic()
         again = library_command(data, "import", str(folder), workers=workers).communicate()[0].splitlines()[0]
         return [
-            f"| {count:,} files: {what} | killed (`kill -9`) with {before:,} done; resumed: {said} |",
+            f"| music imported | {count:,} files: {what} |",
+            f"| killed (`kill -9`) and resumed, {workers} processes | {before:,} were done; then {said} |",
             f"| done twice; reported as broken | {before - kept}; {broken} |",
-            f"| pace of the resumed run, {workers} processes, starting included | {heard / used * 60:.0f} a minute of processor "
-            f"time, {heard / seconds * 60:.0f} a minute by the clock |",
+            f"| pace of the resumed run, starting included | {heard / used * 60:.0f} a minute of processor time, "
+            f"{heard / seconds * 60:.0f} a minute by the clock {_load()} |",
             f"| the same folder again | {time.monotonic() - began:.1f} s: {again} |",
         ]
+
+
+def _load() -> str:
+    return f"(load {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors)"
 
 
 def long_file(hours: float) -> str:
@@ -181,8 +186,8 @@ def second_look(count: int) -> str:
         index.close()
         index.tracks.close()
         return (
-            f"| a second look at {count:,} unchanged files, the library and its {there:,} points opened | {seconds:.1f} s "
-            f"({used:.1f} s of processor time), {report.unchanged:,} unchanged |"
+            f"| a second look at {count:,} unchanged files | {seconds:.1f} s ({used:.1f} s of processor time), opening the "
+            f"library and its {there:,} points included; {report.unchanged:,} unchanged |"
         )
 
 
@@ -207,7 +212,7 @@ def _grow_library(root: Path, data: Path, count: int) -> None:
     assert heard.features is not None and heard.sound is not None and heard.windows is not None
     index, noise = _library_in(data), np.random.default_rng(0)
     words = noise.normal(size=index.words.dimensions).astype(np.float32)
-    with index.tracks._writing() as connection:  # one commit for all, which an import would make one by one
+    with index.tracks.writing() as connection:  # one commit for all, which an import would make one by one
         for number in range(count):
             folder = root / f"{number // 1000:03d}" / f"{number // 50 % 20:02d}"
             if number % 50 == 0:
@@ -240,29 +245,30 @@ def main() -> int:
     parser.add_argument("--tree", type=int, default=100_000)
     parser.add_argument("--hours", type=float, nargs="*", default=[1.0, 3.0])
     parser.add_argument("--clap", type=int, default=4, help="tracks of three minutes heard with CLAP")
+    parser.add_argument("--folder", type=Path, help="where to keep the files, or those made before")
     parser.add_argument("--write", action="store_true", help="put the table into docs/library.md")
     given = parser.parse_args()
-    lines = ["| import | figure |", "|---|---|"]
+    rows: list[str] = []
+
+    def say(*lines: str) -> None:
+        rows.extend(lines)
+        print("\n".join(lines), flush=True)
+
     if given.files:
         with tempfile.TemporaryDirectory(prefix="music-") as scratch:
-            what = make_files(Path(scratch), given.files, per_genre=given.per_genre, broken=given.broken)
-            what = f"{what}, in FLAC, MP3, OGG and WAV, 30 s each; {given.broken} broken"
-            lines += import_and_kill(Path(scratch), given.files, what, workers=given.workers)
-            print("\n".join(lines), flush=True)
+            folder = given.folder or Path(scratch) / "music"
+            what = make_files(folder, given.files, per_genre=given.per_genre, broken=given.broken)
+            say(*import_and_kill(folder, given.files, what, workers=given.workers))
     for hours in given.hours:
-        lines.append(long_file(hours))
-        print(lines[-1], flush=True)
+        say(long_file(hours))
     if given.clap:
-        lines.append(clap_pace(given.clap))
-        print(lines[-1], flush=True)
+        say(clap_pace(given.clap))
     if given.tree:
-        lines.append(second_look(given.tree))
-        print(lines[-1], flush=True)
-    lines += ["", f"On {os.cpu_count()} processors under a load of {os.getloadavg()[0]:.0f} at the end."]
+        say(second_look(given.tree))
     if given.write:
-        from benchmarks.library_tables import put
+        from benchmarks.library_tables import put_rows
 
-        put("import", lines)
+        put_rows("import", ["| import | figure |", "|---|---|"], rows)
     return 0
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from audio.clip import Clip
 from audio.loudness import HopMeter
 from audio.stream import mono_at, stretches
+from audio.work import Stopped, check_stopped, never
 
 RATE_HZ = 22_050
 # Bands and pitches: a spectrum of 4,096 samples each 1,024 (46 ms).
@@ -81,11 +82,13 @@ class Frames:
         )  # fmt: skip
 
 
-def hear(source: Path | Clip) -> Frames:
-    """Listen to a file or a clip once. Raises audio.io.AudioUnreadable, or NoMusic for under a second or for silence."""
+def hear(source: Path | Clip, *, cancelled: Stopped = never) -> Frames:
+    """Listen to a file or a clip once. Raises audio.io.AudioUnreadable, NoMusic for under a second or for silence, or
+    WorkCancelled, some seconds of sound after it was stopped."""
     facts = _Outside()
     spectra, onsets = _Spectra(), _Onsets()
     for piece in mono_at(facts.watch(source), rate_hz=RATE_HZ):
+        check_stopped(cancelled)
         spectra.add(piece)
         onsets.add(piece)
     spectra.end()

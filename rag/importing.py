@@ -14,15 +14,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from audio.work import WorkCancelled
 from rag.embeddings import Embedder, EmbeddingError
 from rag.features import ANALYSIS
 from rag.index import Index
-from rag.listening import Listened, alone_on_one_thread, hash_of, listen
+from rag.listening import Listened, alone_on_one_thread, hash_of, listen, listen_here
 from rag.scanning import Found, Scan, overlaps
 from rag.tracks import Track
 
@@ -299,17 +301,23 @@ class Importer:
             for found in todo:
                 if cancelled():
                     return
-                yield found, listen(found.path, known[found.path])
+                try:
+                    yield found, listen(found.path, known[found.path], cancelled)
+                except WorkCancelled:
+                    return
             return
         left = list(reversed(todo))
         while left and not cancelled():
             crashed: list[Found] = []
-            with _processes(min(self.workers, len(left))) as pool:
-                yield from _in_processes(pool, left, known, crashed, 3 * self.workers, cancelled)
+            stop = get_context("spawn").Event()
+            with _processes(min(self.workers, len(left)), stop) as pool:
+                yield from _in_processes(pool, left, known, crashed, 3 * self.workers, cancelled, stop)
             for found in crashed:  # one of these crashed its process: each alone tells which
-                with _processes(1) as pool:
+                with _processes(1, stop) as pool:
                     try:
-                        yield found, pool.submit(listen, found.path, known[found.path]).result()
+                        yield found, pool.submit(listen_here, found.path, known[found.path]).result()
+                    except WorkCancelled:
+                        return
                     except BrokenProcessPool:
                         yield found, Listened(found.path, trouble=_CRASHED)
 
@@ -325,6 +333,7 @@ def _in_processes(
     crashed: list[Found],
     most: int,
     cancelled: Callable[[], bool],
+    stop: Event,
 ) -> Iterator[tuple[Found, Listened]]:
     """Takes files off `left` until it is empty, it is cancelled or a process crashes, which fills `crashed`."""
     running: dict[Future[Listened], Found] = {}
@@ -332,7 +341,7 @@ def _in_processes(
         while left and len(running) < most and not cancelled() and not crashed:
             found = left.pop()
             try:
-                running[pool.submit(listen, found.path, known[found.path])] = found
+                running[pool.submit(listen_here, found.path, known[found.path])] = found
             except BrokenProcessPool:
                 crashed.append(found)
         finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -342,14 +351,19 @@ def _in_processes(
                 yield found, future.result()
             except BrokenProcessPool:
                 crashed.append(found)
+            except WorkCancelled:
+                pass
         if cancelled():
+            stop.set()
             for future in list(running):
                 if future.cancel():
                     running.pop(future)
 
 
-def _processes(count: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=alone_on_one_thread)
+def _processes(count: int, stop: Event) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        count, mp_context=get_context("spawn"), initializer=alone_on_one_thread, initargs=(stop,)
+    )
 
 
 def _same_bytes(found: Found, tracks: list[Track]) -> Track | None:

@@ -10,17 +10,20 @@ import os
 import signal
 from dataclasses import dataclass, field
 from functools import cache
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import numpy as np
 
 from audio.file_tags import FileTags, read_file_tags
 from audio.io import AudioError
+from audio.work import Stopped, never
 from rag.embeddings import SignalEmbedder
 from rag.features import Features, features_of
 from rag.fingerprint import fingerprint
 from rag.frames import NoMusic, hear
 
+_stop: Event | None = None
 _SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -46,13 +49,16 @@ class Listened:
     fingerprint: bytes = b""
 
 
-def listen(path: str, known_hash: str = "") -> Listened:
-    """Listen to one file. known_hash: what the library knows its bytes by; equal bytes are not heard again."""
+def listen(path: str, known_hash: str = "", cancelled: Stopped = never) -> Listened:
+    """Listen to one file. known_hash: what the library knows its bytes by; equal bytes are not heard again.
+
+    Raises WorkCancelled.
+    """
     try:
         digest = hash_of(Path(path))
         if digest == known_hash:
             return Listened(path, digest, same=True)
-        heard = hear(Path(path))
+        heard = hear(Path(path), cancelled=cancelled)
     except (AudioError, NoMusic) as error:
         return Listened(path, digest, trouble=str(error))
     except OSError as error:
@@ -74,8 +80,22 @@ def hash_of(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def alone_on_one_thread() -> None:
-    """Called first in each process: one thread a process, and Ctrl-C is the parent's to handle."""
+def listen_here(path: str, known_hash: str) -> Listened:
+    """`listen` in a process that `alone_on_one_thread` began. Raises WorkCancelled once the parent wants no more."""
+    return listen(path, known_hash, _wanted_no_more)
+
+
+def _wanted_no_more() -> bool:
+    return _stop is not None and _stop.is_set()
+
+
+def alone_on_one_thread(stop: Event | None = None) -> None:
+    """Called first in each process: one thread a process, and Ctrl-C is the parent's to handle.
+
+    stop: set by the parent when it wants no more.
+    """
+    global _stop
+    _stop = stop
     for name in _SINGLE:
         os.environ[name] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -26,8 +27,9 @@ __all__ = ["LibraryError", "State", "Track", "Tracks"]
 
 State = Literal["present", "gone", "broken"]
 _ORDERS = {
-    "added": "added_at DESC, id DESC", "title": "title COLLATE NOCASE, id", "artist": "artist COLLATE NOCASE, title, id",
-    "tempo": "tempo_bpm, id", "key": "key, id", "energy": "energy, id", "year": "year, id", "seconds": "seconds, id",
+    "added": "added_at DESC, id DESC", "title": "reading(title, path), id",
+    "artist": "artist = '', reading(artist, ''), reading(title, path), id",
+    "tempo": "tempo_bpm, id", "key": "key, id", "energy": "energy, id", "year": "year IS NULL, year, id", "seconds": "seconds, id",
     "id": "id",
 }  # fmt: skip
 
@@ -86,6 +88,11 @@ class Tracks(Database):
     set_aside = (
         "The library was damaged and was set aside as {name}. Your music is untouched: import its folders again."
     )
+
+    def _open(self) -> sqlite3.Connection:
+        connection = super()._open()
+        connection.create_function("reading", 2, _reading, deterministic=True)
+        return connection
 
     # ------------------------------------------------------------------------------------------------ tracks
 
@@ -310,6 +317,12 @@ class Tracks(Database):
             clause += " AND id IN (SELECT rowid FROM track_words WHERE track_words MATCH ?)" if wanted else " AND 0"
             values += [wanted] if wanted else []
         return clause, values
+
+
+def _reading(name: str, path: str) -> str:
+    """What a list is ordered by: the name, or the file's when there is none, without accents and case."""
+    plain = unicodedata.normalize("NFKD", name or Path(path).stem).casefold()
+    return "".join(letter for letter in plain if not unicodedata.combining(letter))
 
 
 def _put_vectors(connection: sqlite3.Connection, track_id: int, vectors: Mapping[tuple[str, str], np.ndarray]) -> None:

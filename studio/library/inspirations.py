@@ -212,17 +212,17 @@ class Inspirations:
         tempo = (middle, middle) if steady else None
         return card.model_copy(update={"tempo_bpm": tempo}).words
 
-    def hear(self, clip: Clip, *, name: str, owner: str | None) -> tuple[HeardClip, Copy | None]:
+    def hear(self, sound: Path | Clip, *, name: str, owner: str | None) -> tuple[HeardClip, Copy | None]:
         """A sound that is not in the library, as the retriever compares it, and the track it surely is a copy or part of.
 
-        Raises EmbeddingError and the library's errors.
+        Raises EmbeddingError, AudioUnreadable, NoMusic and the library's errors.
         """
         from rag.copies import Copies
         from rag.features import features_of
         from rag.frames import hear
 
-        heard, index = hear(clip), self.library.index
-        made = index.sound.embed(clip, heard=heard)
+        heard, index = hear(sound), self.library.index
+        made = index.sound.embed(sound, heard=heard)
         copies = Copies(index).of(heard, limit=1, filters=Filters(owner=owner))
         found = next((copy for copy in copies if copy.is_sure), None)
         return HeardClip(made.whole, features_of(heard), name), found

@@ -29,7 +29,8 @@ class LibraryBusy(LibraryError):
 
 @dataclass(frozen=True, slots=True)
 class LibraryJob:
-    """Work on the library as it stands. what: in words. report: when an import is over. error: when it failed."""
+    """Work on the library as it stands. what: in words. report: when an import is over. error: when it failed. stopping:
+    it was asked to stop and is putting away what it has."""
 
     kind: Kind
     what: str
@@ -37,6 +38,7 @@ class LibraryJob:
     progress: Progress = _STARTING
     report: Report | None = None
     error: str = ""
+    stopping: bool = False
 
 
 class LibraryJobs:
@@ -66,7 +68,10 @@ class LibraryJobs:
 
     def stop(self) -> None:
         """Ask the work to stop; what it has done is kept."""
-        self._stop.set()
+        with self._change:
+            self._stop.set()
+            if self._view is not None and self._view.state == "running":
+                self._view = replace(self._view, stopping=True)
 
     def wait(self, *, timeout_seconds: float | None = None) -> LibraryJob | None:
         """The work once it is over, or as it is when the time is up."""
@@ -102,5 +107,5 @@ class LibraryJobs:
     def _end(self, state: State, *, report: Report | None = None, error: str = "") -> None:
         with self._change:
             if self._view is not None:
-                self._view = replace(self._view, state=state, report=report, error=error)
+                self._view = replace(self._view, state=state, report=report, error=error, stopping=False)
                 self._change.notify_all()

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from audio.io import AudioUnreadable, written_whole
+from audio.io import AudioUnreadable, flush_to_disk, written_whole
 from audio.peaks import PeakMeter
 from audio.stream import sound_facts, stretches
 from rag.database import LibraryError
+from rag.frames import NoMusic
+from rag.listening import hash_of
 from rag.tracks import Track
 from studio.library.library import Library
 
 PEAK_BUCKETS = 2_000
-MAX_UPLOAD_SECONDS = 3_600.0
+MOST_SECONDS = 3_600.0
 _PLAYED_AS_IT_IS = {
     ".mp3": "audio/mpeg", ".flac": "audio/flac", ".wav": "audio/wav", ".ogg": "audio/ogg", ".opus": "audio/ogg",
     ".oga": "audio/ogg",
@@ -49,23 +53,26 @@ class LibrarySounds:
         """About 2,000 peaks over the track, 0 to 100. Raises AudioError."""
         return list(_peaks_of(track.path, track.mtime_ns))
 
-    def keep(self, data: bytes, *, name: str, owner: str) -> Track:
-        """Put an uploaded sound into the library, as this owner's; the same bytes are kept once an owner.
+    @property
+    def incoming(self) -> Path:
+        """Where files lie while they arrive, on the disk they are kept on."""
+        return self._library.folder / "incoming"
 
-        Raises AudioUnreadable for what is no sound, LibraryError when it cannot be kept.
+    def keep(self, file: Path, *, name: str, owner: str) -> Track:
+        """Move a file into the library, as this owner's, under its name; the same bytes are kept once an owner.
+
+        Raises AudioUnreadable for what is no sound or too long, LibraryError when it cannot be kept.
         """
-        digest = hashlib.sha256(data).hexdigest()[:16]
-        folder = self._library.folder / "uploads" / hashlib.sha256(owner.encode()).hexdigest()[:12] / digest
-        path = folder / name
+        with sound_named(file, name):
+            for _ in stretches(file):  # damage shows at the end, too
+                pass
+        folder = self._library.folder / "uploads" / hashlib.sha256(owner.encode()).hexdigest()[:12] / hash_of(file)[:16]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            kept = next((each for each in folder.iterdir() if each.is_file()), None)
-            if kept is None:
-                with written_whole(path) as draft:
-                    draft.write_bytes(data)
-                    _check(draft, name)
-            else:
-                path = kept
+            path = next((each for each in folder.iterdir() if each.is_file()), folder / name)
+            if not path.exists():
+                flush_to_disk(file)
+                file.replace(path)
         except OSError as error:
             raise LibraryError(f"“{name}” could not be kept: {error.strerror or error}. Make room.") from error
         track = self._library.importer().add_known(Track(path=str(path), owner=owner))
@@ -74,19 +81,19 @@ class LibrarySounds:
         return track
 
 
-def _check(draft: Path, name: str) -> None:
-    """Raise AudioUnreadable for what is no sound, is damaged or is too long; nothing is held in memory."""
+@contextmanager
+def sound_named(file: Path, name: str) -> Iterator[None]:
+    """A file that arrived is called by its own name in what is said of it; one that lasts too long is refused."""
     try:
-        seconds = sound_facts(draft).seconds
-        if seconds > MAX_UPLOAD_SECONDS:
+        seconds = sound_facts(file).seconds
+        if seconds > MOST_SECONDS:
             raise AudioUnreadable(
-                f"“{name}” lasts {seconds / 60:.0f} minutes; {MAX_UPLOAD_SECONDS / 60:.0f} are the most. Cut it, or "
-                "import it where it lies."
+                f"“{name}” lasts {seconds / 60:.0f} minutes; {MOST_SECONDS / 60:.0f} are the most. Cut it first, or import it "
+                "from where it lies."
             )
-        for _ in stretches(draft):
-            pass
-    except AudioUnreadable as error:
-        raise AudioUnreadable(str(error).replace(draft.name, name)) from error
+        yield
+    except (AudioUnreadable, NoMusic) as error:
+        raise AudioUnreadable(str(error).replace(file.name, name)) from error
 
 
 def _write_flac(path: Path, copy: Path) -> None:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from audio.io import AudioError, decode
+from audio.io import AudioError
 from rag.copies import Copy
 from rag.database import LibraryError
 from rag.embeddings import EmbeddingError
@@ -29,11 +29,12 @@ from rag.retriever import HeardClip, Query
 from rag.tracks import Track
 from rag.vectordb import VectorStoreError
 from studio.library.map import LibraryMap
-from studio.library.sounds import LibrarySounds
+from studio.library.sounds import LibrarySounds, sound_named
 from studio.library.twins import Twins
 from studio.models.hub import ModelError
 from studio.studio import Studio
 from studio.ui.guard import refusal
+from studio.ui.incoming import incoming
 from studio.ui.library_asked import BadQuestion, asked_in
 from studio.ui.library_shown import (
     answer_shown,
@@ -214,8 +215,9 @@ class LibraryRoutes:
     @in_sentences
     async def clip(self, request: Request, visitor: Visitor) -> Response:
         """Hear a sound that is not to be kept, so that its like can be looked for. The body is the file."""
-        data, name = await request.body(), _file_name(request)
-        heard, copy = await in_thread(self._hear, data, name, visitor)
+        name = _file_name(request)
+        async with incoming(request, self._sounds.incoming, name=name) as file:
+            heard, copy = await in_thread(self._hear, file, name, visitor)
         token = secrets.token_urlsafe(12)
         self._clips[token] = (visitor.owner, heard)
         while len(self._clips) > _CLIPS:
@@ -225,15 +227,16 @@ class LibraryRoutes:
         }  # fmt: skip
         return JSONResponse(shown, headers=_NOT_KEPT)
 
-    def _hear(self, data: bytes, name: str, visitor: Visitor) -> tuple[HeardClip, Copy | None]:
-        clip = decode(data, name=name, max_seconds=1_200.0)
-        return self._studio.inspirations.hear(clip, name=name, owner=visitor.sees_only)
+    def _hear(self, file: Path, name: str, visitor: Visitor) -> tuple[HeardClip, Copy | None]:
+        with sound_named(file, name):
+            return self._studio.inspirations.hear(file, name=name, owner=visitor.sees_only)
 
     @in_sentences
     async def upload(self, request: Request, visitor: Visitor) -> Response:
         """Keep a sound in the library, as this visitor's. The body is the file."""
-        data, name = await request.body(), _file_name(request)
-        track = await in_thread(functools.partial(self._sounds.keep, data, name=name, owner=visitor.owner))
+        name = _file_name(request)
+        async with incoming(request, self._sounds.incoming, name=name) as file:
+            track = await in_thread(functools.partial(self._sounds.keep, file, name=name, owner=visitor.owner))
         return JSONResponse(track_shown(track, host=visitor.is_host), headers=_NOT_KEPT)
 
     # ---------------------------------------------------------------------------------------- the owner's work

@@ -57,7 +57,7 @@ def job_shown(job: LibraryJob | None) -> dict[str, Any] | None:
         return None
     report = job.report
     return {
-        "kind": job.kind, "what": job.what, "state": job.state, "error": job.error, **asdict(job.progress),
+        "kind": job.kind, "what": job.what, "state": job.state, "error": job.error, "stopping": job.stopping, **asdict(job.progress),
         "report": None if report is None else {
             "added": report.added, "changed": report.changed, "moved": report.moved, "unchanged": report.unchanged,
             "gone": report.gone, "seconds": report.seconds, "unreadable": report.unreadable[:20],

@@ -130,11 +130,12 @@ class OutsideRoutes:
         return Spotify(client, redirect_uri=redirect, cache=self._studio.settings.data_dir / "spotify.json")
 
     def _fetch(self, address: str, rights: bool, owner: str) -> Track:
-        folder = Path(tempfile.mkdtemp(prefix="fetched-"))
+        self._sounds.incoming.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix="fetched-", dir=self._sounds.incoming))
         try:
             got = fetch_sound(address, folder=folder, rights_confirmed=rights, limits=self._limits)
             name = f"{got.title[:90]}{got.path.suffix}".replace("/", "_").replace("\0", "")
-            track = self._sounds.keep(got.path.read_bytes(), name=name, owner=owner)
+            track = self._sounds.keep(got.path, name=name, owner=owner)
             return self._library.tracks.update(track.id, title=got.title, artist=got.artist)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -193,6 +193,29 @@ def test_cancelling_keeps_what_is_done(importer: Importer, music: Path) -> None:
     assert importer.run([music]).added == 2
 
 
+def test_a_stop_does_not_wait_for_a_file_of_hours(importer: Importer, tmp_path: Path) -> None:
+    import soundfile
+
+    importer.few, importer.workers = 0, 1
+    minute = np.random.default_rng(0).normal(size=(44_100 * 60, 2)) * 0.1
+    path = tmp_path / "hours" / "night.wav"
+    path.parent.mkdir()
+    with soundfile.SoundFile(path, "w", 44_100, 2, "PCM_16") as file:
+        for _ in range(30):
+            file.write(minute)
+    written(tmp_path / "hours" / "a.flac", piece(seed=1, seconds=6))
+    asked: list[float] = []
+
+    def cancelled() -> bool:
+        if importer.tracks.count() and not asked:
+            asked.append(time.monotonic())
+        return bool(asked)
+
+    report = importer.run([path.parent], cancelled=cancelled)
+    assert report.cancelled and report.added == 1 and not report.broken
+    assert time.monotonic() - asked[0] < 6, "half an hour of sound takes longer than that to hear"
+
+
 def test_a_killed_import_goes_on_and_hears_nothing_twice(music: Path, tmp_path: Path) -> None:
     for number in range(20, 44):
         written(music / f"{number}.flac", piece(seed=number, seconds=6))
@@ -252,7 +275,7 @@ def test_a_decoder_that_crashes_takes_only_its_file_with_it(
     import rag.importing
 
     importer.few, importer.workers = 0, 1
-    monkeypatch.setattr(rag.importing, "listen", listen_or_die)
+    monkeypatch.setattr(rag.importing, "listen_here", listen_or_die)
     (music / "deadly.wav").write_bytes(b"die")
     report = importer.run([music])
     assert report.added == 5

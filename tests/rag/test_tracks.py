@@ -73,6 +73,18 @@ def test_a_listing_obeys_every_filter(tracks: Tracks) -> None:
     assert found(without=(slow.id,)) == [fast.id, own.id]
 
 
+def test_a_list_is_in_the_order_it_is_read_in(tracks: Tracks) -> None:
+    for path, title, artist, year in (
+        ("/m/zebra.wav", "", "", None), ("/m/1.mp3", "Élan", "Zoë", 1999), ("/m/2.mp3", "fuge", "ärzte", 1985),
+        ("/m/apfel.aiff", "", "", None), ("/m/3.mp3", "Dusk", "Zoë", 2001),
+    ):  # fmt: skip
+        tracks.add(Track(path, title=title, artist=artist, year=year))
+    read = {order: [track.label for track in tracks.listing(order=order)] for order in ("title", "artist", "year")}
+    assert read["title"] == ["apfel", "Zoë – Dusk", "Zoë – Élan", "ärzte – fuge", "zebra"]
+    assert read["artist"] == ["ärzte – fuge", "Zoë – Dusk", "Zoë – Élan", "apfel", "zebra"], "untagged ones come last"
+    assert read["year"][:3] == ["ärzte – fuge", "Zoë – Élan", "Zoë – Dusk"]
+
+
 def test_words_find_tracks_by_their_beginnings(tracks: Tracks) -> None:
     rain = tracks.add(Track("/m/1.flac", title="Rainy evening", artist="Ann"))
     tracks.add(Track("/m/2.flac", title="Sunny morning"))

@@ -191,6 +191,37 @@ def test_what_is_no_sound_is_not_kept(client: httpx.Client) -> None:
     assert client.get("/studio/library/status").json()["tracks"] == 3
 
 
+@pytest.mark.parametrize("road", ["clip", "upload"])
+def test_a_file_of_hours_is_refused_by_its_name_and_nothing_of_it_stays(
+    client: httpx.Client, here: Served, tmp_path: Path, road: str
+) -> None:
+    import numpy as np
+    import soundfile
+
+    long = tmp_path / "night.flac"
+    with soundfile.SoundFile(long, "w", 8_000, 1, "PCM_16") as file:
+        for _ in range(70):
+            file.write(np.zeros((60 * 8_000, 1)))
+    reply = client.post(f"/studio/library/{road}", params={"name": "Die Nacht.flac"}, content=long.read_bytes())
+    assert reply.status_code == 400 and "“Die Nacht.flac” lasts 70 minutes; 60 are the most" in reply.text
+    assert not list((here.studio.library.folder / "incoming").iterdir())
+
+
+def test_a_full_disk_is_said_when_a_file_arrives(
+    client: httpx.Client, sounds: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+    import os
+    import tempfile
+
+    def full(**_: object) -> tuple[int, str]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    reply = client.post("/studio/library/upload", params={"name": "a.flac"}, content=sounds["ambient"])
+    assert reply.status_code == 400 and "No space left on device. Make room" in reply.text
+
+
 def test_a_playlist_is_described_and_matched_to_ones_own(client: httpx.Client) -> None:
     table = "Track Name,Tempo,Genres\nTechno,130,techno\nSomething else,90,pop\n"
     reply = client.post("/studio/library/outside/table", params={"name": "mine.csv"}, content=table.encode())

@@ -8,7 +8,8 @@ const BAR = 3, GAP = 1;
 export function clock(seconds) {
   if (!Number.isFinite(seconds)) return "–:––";
   const whole = Math.max(0, Math.floor(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+  const two = (number) => String(number).padStart(2, "0"), minutes = Math.floor(whole / 60);
+  return minutes < 60 ? `${minutes}:${two(whole % 60)}` : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
 }
 
 export class Deck {
@@ -67,6 +68,14 @@ export class Deck {
       card.classList.toggle("playing", Boolean((now.take && card.dataset.take === now.take) || (now.job && card.dataset.job === now.job)));
     this.say("");
     this.onShow();
+    this.draw();
+  }
+
+  // What came later of a sound that plays: its waveform, its title, its badges.
+  dress(more) {
+    Object.assign(this.now, more);
+    $("st-deck-title").textContent = this.now.title || "Untitled";
+    this.showBadges(this.now.badges);
     this.draw();
   }
 

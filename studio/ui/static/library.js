@@ -128,7 +128,8 @@ export class Library {
     play.setAttribute("aria-label", `Play ${track.label}`);
     play.onclick = () => this.play(track);
     const name = element("div", "st-track-name");
-    name.append(element("b", "", track.title), element("span", "st-note", [track.artist, track.album, track.year].filter(Boolean).join(" · ")));
+    const tagged = [track.artist, track.album, track.year].filter(Boolean).join(" · ");
+    name.append(element("b", "", track.title), element("span", "st-note", tagged || (track.take ? "" : folder(track.file))));
     if (track.file) name.title = track.file;
     const facts = element("div", "st-badges");
     const badge = (text, title, act) => {
@@ -187,19 +188,21 @@ export class Library {
     if (deck.now?.track === track.id || (track.take && deck.now?.take === track.take)) return deck.toggle();
     const at = $("st-lib-place").checked ? deck.audio.currentTime : 0;
     if (track.take) await deck.loadTake(track.take, { at });
-    else await this.playSound(`studio/library/tracks/${track.id}`, track.id, at);
+    else await this.playSound(track, at);
     this.markPlaying();
   }
 
-  async playSound(base, id, at) {
-    const { deck } = this;
-    const answer = await fetch(`${base}/peaks.json`);
-    if (!answer.ok) return deck.say((await answer.json().catch(() => ({}))).detail ?? "That track is not here any more.");
-    const data = await answer.json();
-    deck.show({ ...data, track: id, take: null, job: null, live: false });
+  // Heard at once; its waveform comes when the studio has read the whole file, which takes a while for hours.
+  async playSound({ id, label = "", seconds = 0 }, at) {
+    const { deck } = this, base = `studio/library/tracks/${id}`;
+    deck.show({ track: id, title: label, seconds, peaks: [], sections: [], badges: [], versions: [], take: null, job: null, live: false });
     deck.audio.src = `${base}/sound`;
-    if (at > 0) deck.audio.currentTime = Math.min(at, Math.max(0, data.seconds - 1));
-    await deck.play();
+    if (at > 0) deck.audio.currentTime = Math.min(at, Math.max(0, seconds - 1));
+    deck.play();
+    const answer = await fetch(`${base}/peaks.json`);
+    if (deck.now?.track !== id) return;
+    if (!answer.ok) return deck.say((await answer.json().catch(() => ({}))).detail ?? "That track is not here any more.");
+    deck.dress(await answer.json());
   }
 
   markPlaying() {
@@ -214,7 +217,7 @@ export class Library {
       this.clip = { ...heard, url: URL.createObjectURL(file) };
       this.like.clear();
       await this.refresh();
-    } catch (error) { $("st-lib-count").textContent = error.message; }
+    } catch (error) { $("st-lib-count").replaceChildren(element("span", "st-error", error.message)); }
   }
 
   playClip() {
@@ -311,7 +314,7 @@ export class Library {
       if (name === "harmonic") return this.filters.key && this.refresh();
       if (event.target.tagName === "SELECT") return this.narrow(name, event.target.value, event.target.selectedOptions[0].textContent.replace(/ \(\d+\)$/, ""));
       const [low, high] = [...document.querySelectorAll(`[data-filter=${name}]`)].map((field) => field.value);
-      this.narrow(name, low || high ? `${low}-${high}` : "", low && high ? `${low} – ${high}` : low ? `from ${low}` : `to ${high}`);
+      this.narrow(name, low || high ? `${low}-${high}` : "", spoken(low && high ? `${low} – ${high}` : low ? `from ${low}` : `to ${high}`, UNITS[name]));
     });
     const shell = $("st-library");
     shell.addEventListener("dragover", (event) => { event.preventDefault(); shell.classList.add("st-dropping"); });
@@ -325,4 +328,7 @@ export class Library {
   }
 }
 
+const folder = (file) => file?.split(/[\\/]/).at(-2) ?? ""; // what an untagged file is known by
+const UNITS = { tempo: "bpm", seconds: "s" };
+const spoken = (range, unit) => (unit ? `${range} ${unit}` : range);
 const said = (by) => ({ tags: "by the file’s tags", rules: "by the studio’s rules", clap: "heard by CLAP", take: "as it was planned" })[by] ?? "";

@@ -73,8 +73,9 @@ export class Bring {
       bar.style.width = `${100 * share}%`;
       meter.append(bar);
       const pace = [`${job.done} of ${job.total || "…"}`, job.tracks_a_minute ? `${Math.round(job.tracks_a_minute)} a minute` : job.stage, minutes(job.seconds_left), job.broken ? `${job.broken} could not be read` : "", job.now];
-      const stop = element("button", "st-act danger", "Stop");
-      stop.onclick = () => send("stop", {});
+      const stop = element("button", "st-act danger", job.stopping ? "Stopping …" : "Stop");
+      stop.disabled = job.stopping;
+      stop.onclick = async () => this.job((await send("stop", {})).job);
       box.append(meter, element("span", "st-note", pace.filter(Boolean).join(" · ")), stop);
     } else if (job.error) box.append(element("p", "st-note st-error", job.error));
     else if (job.report) {

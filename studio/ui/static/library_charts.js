@@ -125,8 +125,9 @@ export class Charts {
         marker: { color: colours }, hovertemplate: "%{y}: %{x}<extra></extra>" }];
     };
     const toggle = (name, value, label) => this.library.narrow(name, chosen(name) === String(value) ? "" : value, label);
-    await draw("genres", bars(seen.genres, "genre"), this.layout(), (point) => toggle("genre", point.customdata, pretty(point.customdata)));
-    await draw("moods", bars(seen.moods, "mood"), this.layout(), (point) => toggle("mood", point.customdata, pretty(point.customdata)));
+    const whole = (rows) => this.layout({ xaxis: { tickformat: "d", dtick: (rows[0]?.[1] ?? 0) < 6 ? 1 : undefined } }); // half a track is none
+    await draw("genres", bars(seen.genres, "genre"), whole(seen.genres), (point) => toggle("genre", point.customdata, pretty(point.customdata)));
+    await draw("moods", bars(seen.moods, "mood"), whole(seen.moods), (point) => toggle("mood", point.customdata, pretty(point.customdata)));
     const ring = (keys, colour, r) => ({ type: "barpolar", r: keys.map((key) => Math.sqrt(seen.keys[key])), theta: keys.map((_, i) => 30 * i), width: keys.map(() => 26), base: r,
       customdata: keys, text: keys.map((key) => `${seen.key_names[key]}: ${seen.keys[key]}`), hovertemplate: "%{text}<extra></extra>", marker: { color: colour } });
     const minors = FIFTHS.map((tonic) => 12 + ((tonic + 9) % 12)), largest = Math.sqrt(Math.max(1, ...seen.keys));
@@ -136,7 +137,7 @@ export class Charts {
       (point) => toggle("key", point.customdata, seen.key_names[point.customdata]));
     await draw("tempos", [{ type: "bar", x: seen.tempos.map(([low]) => low + 2.5), y: seen.tempos.map(([, count]) => count), customdata: seen.tempos.map(([low]) => low), width: 4.4,
       text: seen.tempos.map(([low, count]) => `${low} – ${low + 5} bpm: ${count}`), textposition: "none", hovertemplate: "%{text}<extra></extra>", marker: { color: this.accent } }],
-      this.layout({ xaxis: { ticksuffix: " bpm" } }), (point) => toggle("tempo", `${point.customdata}-${point.customdata + 5}`, `${point.customdata} – ${point.customdata + 5} bpm`));
+      this.layout({ xaxis: { ticksuffix: " bpm", range: around(seen.tempos.map(([low]) => low)) }, yaxis: { tickformat: "d", dtick: Math.max(0, ...seen.tempos.map(([, count]) => count)) < 6 ? 1 : undefined } }), (point) => toggle("tempo", `${point.customdata}-${point.customdata + 5}`, `${point.customdata} – ${point.customdata + 5} bpm`));
     await draw("years", [{ type: "scatter", mode: "lines+markers", x: seen.years.map(([year]) => year), y: seen.years.map(([, energy]) => energy), customdata: seen.years.map(([year]) => year),
       marker: { color: this.accent, size: seen.years.map(([, , count]) => Math.min(22, 7 + 2 * Math.sqrt(count))) }, line: { color: this.cool, shape: "spline" },
       text: seen.years.map(([year, energy, count]) => `${year}: energy ${energy.toFixed(2)}, ${count} tracks`), hovertemplate: "%{text}<extra></extra>" }],
@@ -183,4 +184,5 @@ export class Charts {
   }
 }
 
+const around = (lows) => (lows.length ? [Math.min(...lows) - 10, Math.max(...lows) + 15] : undefined); // one bar is no wall
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
