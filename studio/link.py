@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Any
@@ -26,6 +26,7 @@ from studio.clock import BeatClock, ClockError, Timeline, checked_tempo, next_ba
 _log = logging.getLogger(__name__)
 START_SECONDS = 10.0
 SILENT_SECONDS = 3.0  # a worker tells twenty times a second
+_MOVED_BEATS = 0.02  # a phase that moved further is worth telling at once
 NOT_INSTALLED = (
     "Ableton Link is not installed: press Install, or run python app.py install link. It is a separate program under the "
     "GPL, and the studio does everything else without it."
@@ -90,7 +91,7 @@ class LinkSession:
         self._change = threading.Condition()
         self._process: subprocess.Popen[str] | None = None
         self._timeline: Timeline | None = None
-        self._peers, self._error, self._heard_at = 0, "", 0.0
+        self._peers, self._error, self._heard_at, self._beats_added = 0, "", 0.0, 0.0
         self._version = int(time.time() * 1_000)  # later than any before a restart
 
     # ------------------------------------------------------------------------------------------------ asking
@@ -197,7 +198,7 @@ class LinkSession:
             )
         except OSError as error:
             raise LinkError(f"Ableton Link cannot be started ({error.strerror}): install it again.") from error
-        self._error, self._heard_at = "", monotonic()
+        self._error, self._heard_at, self._beats_added = "", monotonic(), 0.0
         threading.Thread(target=self._hear, args=(self._process,), name="link", daemon=True).start()
         threading.Thread(target=self._watch, args=(self._process,), name="link-watch", daemon=True).start()
 
@@ -207,11 +208,11 @@ class LinkSession:
         with suppress(ValueError, KeyError, TypeError):  # garbage ends the membership as silence does
             for line in process.stdout:
                 told = json.loads(line)
-                line_now = Timeline(told["seconds"], told["beat"], told["tempo_bpm"], told["playing"])
+                heard = Timeline(told["seconds"], told["beat"], told["tempo_bpm"], told["playing"])
                 with self._change:
                     if self._process is not process:
                         return
-                    self._take_in(line_now, told["peers"])
+                    self._take_in(heard, told["peers"])
         said = ""
         with self._change:
             if self._process is not process:
@@ -222,10 +223,17 @@ class LinkSession:
             _log.warning("Ableton Link's process ended with %s: %s", process.returncode, said[-2_000:])
             self._tell(error=_LOST)
 
-    def _take_in(self, line: Timeline, peers: int) -> None:
+    def _take_in(self, heard: Timeline, peers: int) -> None:
+        """Link counts beats anew at a start or when sessions meet; whole bars of that are taken out, so that whoever follows
+        the clock sees the phase move and nothing else."""
         before, peers_before = self._timeline, self._peers
+        bar = float(self._choices.beats_a_bar)
+        if before is not None:
+            jump = heard.beat + self._beats_added - before.beat_at(heard.seconds)
+            self._beats_added -= round(jump / bar) * bar
+        line = replace(heard, beat=heard.beat + self._beats_added)
         self._timeline, self._peers, self._heard_at = line, peers, monotonic()
-        moved = before is None or abs(before.beat_at(line.seconds) - line.beat) > 0.02
+        moved = before is None or abs(before.beat_at(line.seconds) - line.beat) > _MOVED_BEATS
         told = (peers, line.tempo_bpm, line.playing)
         if moved or before is None or told != (peers_before, before.tempo_bpm, before.playing):
             self._tell()

@@ -29,7 +29,7 @@ PANEL = """<section id="st-link" class="st-link" data-state="out" aria-label="Ab
 <div class="st-link-top"><b>Ableton Link</b><span class="st-badge" id="st-link-peers" role="status">Not joined</span>
 <button type="button" class="st-act" id="st-link-join">Join</button></div>
 <p class="st-note st-link-out">One tempo, one bar line and one start button with every program on this network that has Link:
-Live, Bitwig, Reaper, apps on a phone. The tempo field follows, and the deck plays from the bar line.</p>
+Live, Bitwig, DJ programs, apps on a phone. The tempo field follows, and the deck plays from the bar line.</p>
 <p class="st-error st-hidden" id="st-link-error" role="alert"></p>
 <div class="st-link-in">
 <div class="st-link-beats" id="st-link-beats" aria-hidden="true"></div>

@@ -181,6 +181,27 @@ def test_a_take_of_another_tempo_is_stretched_and_stays_in_time_when_the_tempo_m
         page.locator("#st-deck-play").click()
 
 
+def test_what_was_heard_while_it_was_made_is_played_again_on_the_bar(page: Page, room: Room) -> None:
+    page.get_by_label("Describe the music").fill("house, drums from the start, 120 bpm")
+    page.get_by_label("Length").fill("20")
+    page.locator("#st-generate").click()
+    page.wait_for_function("() => studio.deck.now?.live && studio.deck.now.take", timeout=60_000)
+    with room.peer(120.0) as peer:
+        time.sleep(1.5)
+        join(page, peer)
+        page.evaluate("() => { studio.deck.pause(); studio.deck.audio.currentTime = 3.1; }")
+        page.locator("#st-deck-play").click()
+        assert off_the_bar_seconds(peer, playing(page)["seconds"]) < 0.005
+        assert page.evaluate("() => studio.link.player.started.from") == pytest.approx(2.0, abs=0.001), "its second bar"
+        page.locator("#st-link-join").click()
+        expect(page.locator("#st-link-peers")).to_have_text("Not joined")
+        page.wait_for_function("() => studio.link.player.state === 'idle'")
+        assert page.evaluate("() => !studio.deck.audio.paused && !studio.deck.audio.muted"), (
+            "it goes on without the session"
+        )
+        page.locator("#st-deck-play").click()
+
+
 def test_another_program_starts_and_stops_the_deck(page: Page, room: Room) -> None:
     take = make_take(page, "techno, drums from the start, 120 bpm", "20")
     with room.peer(120.0) as peer:

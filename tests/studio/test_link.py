@@ -133,17 +133,31 @@ def test_the_bar_line_is_the_same_within_3_ms(session: LinkSession, room: Room, 
         assert max(errors) < 0.003, f"in {room.where}"
 
 
-def test_a_start_puts_our_first_beat_on_the_sessions_bar_line(session: LinkSession, room: Room) -> None:
+def test_a_start_leaves_the_bar_line_where_the_other_program_has_it(session: LinkSession, room: Room) -> None:
+    """Link counts its beats anew at a start; who follows the clock must not be thrown about by that."""
     session.join()
     with room.peer() as peer:
         meet(session, peer)
-        time.sleep(1.0)
+        time.sleep(1.3)
+        before = clock_of(session)
         session.play()
         until(lambda: clock_of(session).playing, "it did not start")
-        first = clock_of(session).seconds_at(0.0)
-        assert -0.1 < first - time.monotonic() <= 2.0
+        now = time.monotonic()
+        assert clock_of(session).beat_at(now) == pytest.approx(before.beat_at(now), abs=0.01)
+        first = session.next_bar_seconds()
+        assert 0.0 <= first - now <= 2.0
         there = peer.beat_at(first) / 4.0
         assert abs(there - round(there)) * 2.0 < 0.003
+
+
+def test_alone_a_start_is_the_start_of_a_bar(session: LinkSession) -> None:
+    session.join(tempo_bpm=60.0)
+    time.sleep(1.3)
+    asked = time.monotonic()
+    session.play()
+    until(lambda: clock_of(session).playing, "it did not start")
+    bar = clock_of(session).beat_at(asked) / 4.0
+    assert abs(bar - round(bar)) * 4.0 < 0.1
 
 
 def test_the_next_bar_is_where_the_other_program_has_one(session: LinkSession, room: Room) -> None:

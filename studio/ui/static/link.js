@@ -83,6 +83,7 @@ export class Link {
   async begin() {
     const { state } = this;
     this.wanted = null;
+    await this.deck.swapToTake(); // what was heard while it was made has become a take
     if (!state.follow) await this.lead();
     if (state.start_stop && !state.playing) { this.ours = performance.now(); await this.ask("play"); }
     if (this.joined) this.player.start();

@@ -76,7 +76,7 @@ export class BarPlayer {
     source.start(when, offset);
     source.onended = () => this.ended();
     this.silence(when);
-    this.playing = { source, music, buffer, startBeat, beat, when, offset, rate, line };
+    this.playing = { source, music, buffer, startBeat, beat, when, offset, rate };
     this.started = { when, rate, from: offset, page: at }; // as it was handed to the sound card
     this.state = "playing";
     this.say(buffer.tempo === music.tempo ? "" : `Stretched from ${music.tempo.toFixed(0)} bpm`);
@@ -102,7 +102,6 @@ export class BarPlayer {
     const { playing, session, deck: { context } } = this, { line, clock } = session;
     if (!line) return this.carryOn();
     this.sound.look();
-    this.followJump(line);
     const now = clock.now, heard = this.sound.timeAt(clock.toPage(now - session.latency));
     if (heard < playing.when) return;
     const { music, buffer } = playing;
@@ -120,13 +119,6 @@ export class BarPlayer {
 
   positionAt(contextTime) { const { offset, when, rate } = this.playing; return offset + (contextTime - when) * rate; }
   beatAt(line, seconds) { const { beat, startBeat, buffer } = this.playing; return beat + (line.beatAt(seconds) - startBeat) * buffer.scale; }
-
-  // A session may count its beats anew; whole bars of that change nothing for what plays.
-  followJump(line) {
-    const { playing } = this, before = playing.line;
-    playing.line = line;
-    if (before !== line) playing.startBeat += Math.round((line.beatAt(line.seconds) - before.beatAt(line.seconds)) / line.bar) * line.bar;
-  }
 
   // Go on from a bar line in another buffer, or anew in this one; until then, speed alone keeps time.
   async move(find) {
