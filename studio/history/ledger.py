@@ -18,13 +18,13 @@ from studio.history import storage
 from studio.history.deeds import Deeds
 from studio.history.defaults import Defaults, MovedDefault
 from studio.history.grid import PREFIX, Grid, Row, requests, table
-from studio.history.history import History
+from studio.history.history import History, HistoryError
 from studio.history.lineage import Node, trees
 from studio.history.opinions import Opinions, Standing
 from studio.history.trends import Trends, judged_takes, trends
 from studio.jobs import JobView
 from studio.settings import Settings
-from studio.takes import Take, TakeStore
+from studio.takes import Take, TakeError, TakeStore
 
 if TYPE_CHECKING:
     from studio.studio import Studio
@@ -45,6 +45,7 @@ class Ledger:
         self._levels: dict[str, float] = {}
         self._lock = threading.Lock()
         self.notices = [self.opinions.notice] if self.opinions.notice else []
+        self.tidied = ""  # what the user's rules moved at this opening, as a sentence
 
     # ------------------------------------------------------------------------------------------- judging
 
@@ -150,6 +151,21 @@ class Ledger:
             spared=lambda take: take.id in exported or bool(standings.get(take.id, Standing()).liked),
         )  # fmt: skip
 
+    def tidy_at_opening(self) -> str:
+        """Do what the rules that the user kept say; returns a sentence on what went, "" when nothing did or none are kept.
+
+        A take that cannot be moved is a sentence too: opening goes on.
+        """
+        try:
+            binned, deleted = self.tidy()
+        except (OSError, TakeError, HistoryError) as trouble:
+            self.tidied = f"The rules under History, Storage could not be followed: {trouble}"
+            return self.tidied
+        parts = [_counted(binned, "went into the bin"), _counted(deleted, "left the bin for good")]
+        said = " and ".join(part for part in parts if part)
+        self.tidied = f"Your rules (History, Storage) were followed at opening: {said}." if said else ""
+        return self.tidied
+
     def archive(
         self,
         path: Path,
@@ -172,3 +188,7 @@ class Ledger:
     def _takes(self, owner: str | None, state: str) -> list[Take]:
         found = self._history.search(owner=owner, state=state, limit=100_000)  # type: ignore[arg-type]
         return [entry.take for entry in found.entries]
+
+
+def _counted(take_ids: Sequence[str], what: str) -> str:
+    return f"{len(take_ids)} take{'s' if len(take_ids) != 1 else ''} {what}" if take_ids else ""

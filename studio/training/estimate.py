@@ -1,18 +1,19 @@
-"""What a run will need of this machine before it starts: memory from the shapes, time from a short measurement.
+"""What a run will need of a machine before it starts: memory from the shapes, time from a trial or from arithmetic.
 
 Memory is the sum of what must be held at once: the base's weights, the adapters with their gradients and Adam's two
-moments, what a step keeps for its gradient, and the logits. Time is the step's arithmetic over what the device does a
-second. Both are estimates, and benchmarks/training.py says how far off. Knows nothing of runs or of pages.
+moments, what a step keeps for its gradient, and the logits. Time is a trial's (trial.py) on this machine; for one that is
+not here, the steps' arithmetic over what it does a second. benchmarks/training_estimate.py says how far off both are.
+Knows nothing of runs or of pages.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect
 from studio.training.config import PRESETS, RunConfig
+from studio.training.trial import Trial
 
 NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 RUNNING_BYTES = {"cpu": 700_000_000, "mps": 700_000_000, "cuda": 900_000_000}  # torch itself and its libraries
@@ -24,7 +25,7 @@ _GUARD = 1.15
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """memory_bytes: at the peak. seconds: of the whole run, without looks and samples. parts: what the memory is for."""
+    """memory_bytes: at the peak. seconds: of all steps, and with a trial of looks and samples too. parts: of the memory."""
 
     memory_bytes: int
     seconds: float
@@ -34,9 +35,18 @@ class Estimate:
 
 
 def estimate(
-    config: RunConfig, *, device: str, flops_a_second: float, checkpoint: Checkpoint | None = None
+    config: RunConfig,
+    *,
+    device: str,
+    flops_a_second: float = 1.0,
+    checkpoint: Checkpoint | None = None,
+    trial: Trial | None = None,
+    held_out: int = 0,
 ) -> Estimate:
-    """What a run needs on "cpu", "cuda" or "mps" at this speed; raises EngineError for a folder without a model."""
+    """What a run needs on "cpu", "cuda" or "mps", as fast as its trial there, or with None at this speed.
+
+    held_out: segments that are looked at. Raises EngineError for a folder without a model.
+    """
     model = checkpoint or inspect(config.model)
     number = NUMBER_BYTES[precision_on(config, device)]
     tokens = _steps(config, model) * config.batch
@@ -53,6 +63,9 @@ def estimate(
     # Forward, and back through weights that do not learn: 2 + 2 a parameter and token, and 2 to make activations anew.
     work = tokens * (weights + trained) * (6 if config.gradient_checkpointing else 4)
     a_step = config.accumulate * work / (EFFICIENCY * flops_a_second)
+    if trial is not None:
+        seconds = trial.run_seconds(config, held_out=held_out)
+        return Estimate(memory, seconds, config.accumulate * trial.batch, trained, parts)
     return Estimate(memory, a_step * config.steps, a_step, trained, parts)
 
 
@@ -109,25 +122,6 @@ def free_memory_bytes(device: str) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def measured_flops_a_second(device: str, *, width: int = 1024, precision: str = "fp32") -> float:
-    """What the device does a second, from products as wide as the model's; takes about a third of a second."""
-    import torch
-
-    kind = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-    rows = 512
-    one, other = (
-        torch.ones((rows, width), dtype=kind, device=device),
-        torch.ones((width, width), dtype=kind, device=device),
-    )
-    best, until = 0.0, time.perf_counter() + 0.3
-    while time.perf_counter() < until:
-        started = time.perf_counter()
-        product = one @ other
-        float(product[0, 0])  # waits for the device
-        best = max(best, 2 * rows * width * width / (time.perf_counter() - started))
-    return best
-
-
 def _steps(config: RunConfig, model: Checkpoint) -> int:
     before = 235 + TEXT_TOKENS if model.model_type == "musicgen_melody" else 0
     return round(config.segment_seconds * 50) + model.codebooks // model.channels - 1 + before
@@ -162,8 +156,12 @@ def said(found: Estimate, *, free_bytes: int, device: str) -> dict[str, Any]:
         "memory": f"{found.memory_bytes / 1e9:.1f} GB of {where}, of which {free_bytes / 1e9:.1f} GB are free",
         "fits": found.memory_bytes <= free_bytes,
         "time": duration(found.seconds),
-        "learns": f"{found.trained_parameters / 1e6:.1f} million numbers",
+        "learns": _count(found.trained_parameters),
     }
+
+
+def _count(numbers: int) -> str:
+    return f"{numbers / 1e6:.1f} million numbers" if numbers >= 1e5 else f"{numbers:,} numbers"
 
 
 def duration(seconds: float) -> str:

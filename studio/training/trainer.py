@@ -261,6 +261,7 @@ class Trainer:
 
     def _sample(self, step: int) -> None:
         if self._is_main and self.config.samples.prompts:
+            self._say("playing the samples")
             self._learner.eval()
             try:
                 with self._wearing_mean():
@@ -270,6 +271,7 @@ class Trainer:
                 made = []
             for facts in made:
                 self._add("sample", **facts)
+            self._say("training")
         self._accelerator.wait_for_everyone()
 
     def _save(self, step: int) -> None:

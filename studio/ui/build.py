@@ -16,6 +16,7 @@ from studio.ui.history_tab import build_history_tab
 from studio.ui.library_tab import build_library_tab
 from studio.ui.models_panel import build_models_panel
 from studio.ui.stems_tab import TRANSPORT, build_stems_tab
+from studio.ui.storage_panel import tell_what_was_tidied
 from studio.ui.suggest_panel import fill_suggestions
 from studio.ui.training_tab import build_training_tab
 from studio.ui.visitors import visitor_of
@@ -44,6 +45,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         build_actions(studio, Page(tabs, generate, history))
         fill_suggestions(studio, blocks, generate.suggest)
         _keep_form(blocks, generate.fields, studio)
+        tell_what_was_tidied(studio, blocks)
         register(studio)
 
         def on_load(request: gr.Request) -> tuple[Any, ...]:

@@ -18,7 +18,8 @@ def open_page(settings: Settings) -> int:
     """Serve the page until Ctrl-C; returns the process's exit status. Nothing heavy is loaded before the page is up."""
     try:
         with Studio(settings) as studio:
-            for notice in studio.notices:
+            tidied = studio.ledger.tidy_at_opening()
+            for notice in [*studio.notices, *([tidied] if tidied else [])]:
                 sys.stderr.write(notice + "\n")
             serve(build_page(studio), studio, settings).wait()
     except (StudioError, HistoryError, TakeError, EngineError, CannotServe, BadLogin) as trouble:

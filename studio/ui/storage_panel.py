@@ -27,8 +27,8 @@ def build_storage_panel(studio: Studio, item: gr.Tab) -> None:
             limit = gr.Textbox(label="Keep takes under, GB", placeholder="no limit", min_width=150)
             keep = gr.Button("Keep these rules", min_width=140, elem_id="st-keep-rules")
         gr.HTML(
-            '<p class="st-note">Beyond the limit the oldest takes go into the bin; what you liked, exported or built on '
-            "stays.</p>"
+            '<p class="st-note">Followed now and whenever the studio opens. Beyond the limit the oldest takes go into the bin; '
+            "what you liked, exported or built on stays.</p>"
         )
         with gr.Row(elem_classes="st-fields"):
             path = gr.Textbox(
@@ -53,13 +53,14 @@ def build_storage_panel(studio: Studio, item: gr.Tab) -> None:
     def on_look(request: gr.Request) -> tuple[Any, ...]:
         if not may(request):
             sentence = "The studio's files are managed by its owner, while it is not shared."
-            return f'<div class="st-empty">{sentence}</div>', gr.update(visible=False), "", ""
+            return f'<div class="st-empty">{sentence}</div>', gr.update(visible=False), "", "", ""
         rules = studio.ledger.rules
         return (
             usage_view(studio.ledger.usage()),
             gr.update(visible=True),
             _written(rules.empty_bin_after_days),
             _written(rules.takes_gb),
+            _note(studio.ledger.tidied) if studio.ledger.tidied else "",
         )
 
     def on_keep(days: str, limit: str, request: gr.Request) -> tuple[str, str]:
@@ -98,10 +99,23 @@ def build_storage_panel(studio: Studio, item: gr.Tab) -> None:
         sentence = f"{len(brought.takes)} takes came back; {brought.known} were here already and are as they were."
         return usage_view(studio.ledger.usage()), _note(sentence)
 
-    item.select(on_look, None, [rooms, own, days, limit], **private)
+    item.select(on_look, None, [rooms, own, days, limit, said], **private)
     keep.click(on_keep, [days, limit], [rooms, said], **private)
     make.click(on_archive, path, said, api_visibility="private")
     bring.click(on_bring, path, [rooms, said], api_visibility="private")
+
+
+def tell_what_was_tidied(studio: Studio, blocks: gr.Blocks) -> None:
+    """Say on the owner's first page what the rules moved when the studio opened."""
+    told: list[str] = []
+
+    def on_load(request: gr.Request) -> None:
+        said = studio.ledger.tidied
+        if said and said not in told and visitor_of(request).is_host:
+            told.append(said)
+            gr.Info(said, title="Tidied up", duration=15)
+
+    blocks.load(on_load, None, None, api_visibility="private", show_progress="hidden")
 
 
 def _path(written: str) -> Path:

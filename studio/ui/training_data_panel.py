@@ -21,7 +21,7 @@ from studio.training.dataset import SOUNDS, Recipe, Source
 from studio.training.errors import TrainingError
 from studio.training.manifest import DataSet
 
-COLUMNS = ("Track", "From, s", "Caption", "By", "Held out", "Segment")
+COLUMNS = ("Track", "From", "Caption", "By", "Held out", "Segment")
 _CAPTION, _HELD_OUT, _ID = 2, 4, 5
 _MOST_CHOICES = 500
 _LOOK_SECONDS = 1.0
@@ -39,6 +39,7 @@ class DataPanel:
     view: list[Any]
     timer: gr.Timer
     state: gr.HTML
+    builder: gr.Accordion
 
 
 def build_data_panel(studio: Studio) -> DataPanel:
@@ -48,16 +49,16 @@ def build_data_panel(studio: Studio) -> DataPanel:
         with gr.Row(elem_classes="st-fields"):
             chosen = gr.Dropdown(studio.school.data_sets(), value=None, label="Data set", scale=4, elem_id="tr-set")
             delete = gr.Button("Delete", min_width=80, scale=1, elem_id="tr-delete-set")
-        fields, build, stop = _builder(studio)
+        builder, fields, build, stop = _builder(studio)
         state = gr.HTML(elem_id="tr-building")
         summary = gr.HTML(elem_id="tr-summary")
         table = gr.Dataframe(
             headers=list(COLUMNS), datatype=["str", "number", "str", "str", "bool", "str"], type="array", visible=False,
             column_count=len(COLUMNS), interactive=True, wrap=True, show_label=False, max_height=320, elem_id="tr-table",
-            static_columns=[0, 1, 3, 5], column_widths=["22%", "70px", "42%", "90px", "80px", "120px"],
+            static_columns=[0, 1, 3, 5], column_widths=["120px", "56px", "210px", "92px", "104px", "120px"],
         )  # fmt: skip
         heard = gr.HTML(elem_id="tr-heard")
-        save = gr.Button("Save captions", visible=False, min_width=140, elem_id="tr-save")
+        save = gr.Button("Save the changes", visible=False, min_width=140, elem_id="tr-save")
     panel = DataPanel(
         chosen,
         fields["takes"],
@@ -65,15 +66,16 @@ def build_data_panel(studio: Studio) -> DataPanel:
         [summary, table, save, heard],
         gr.Timer(_LOOK_SECONDS, active=False),
         state,
+        builder,
     )
     _wire(studio, panel, fields, build, stop)
     _wire_table(studio, panel, table, save, delete)
     return panel
 
 
-def _builder(studio: Studio) -> tuple[dict[str, Any], gr.Button, gr.Button]:
+def _builder(studio: Studio) -> tuple[gr.Accordion, dict[str, Any], gr.Button, gr.Button]:
     fields: dict[str, Any] = {}
-    with gr.Accordion("Build a new one", open=True, elem_id="tr-build-panel"):
+    with gr.Accordion("Build a new one", open=not studio.school.data_sets(), elem_id="tr-build-panel") as panel:
         with gr.Row(elem_classes="st-fields"):
             fields["name"] = gr.Textbox(label="Name", placeholder="My band", min_width=120, elem_id="tr-set-name")
             fields["trigger"] = gr.Textbox(
@@ -95,7 +97,7 @@ def _builder(studio: Studio) -> tuple[dict[str, Any], gr.Button, gr.Button]:
         with gr.Row(elem_classes="st-fields"):
             build = gr.Button("Build the data set", variant="primary", min_width=160, scale=3, elem_id="tr-build")
             stop = gr.Button("Stop", min_width=80, scale=1)
-    return fields, build, stop
+    return panel, fields, build, stop
 
 
 def refusing(title: str, act: Callable[..., Any]) -> Callable[..., Any]:
@@ -122,14 +124,19 @@ def sources_of(studio: Studio, values: dict[str, Any]) -> list[Source]:
     return found
 
 
-def choices(studio: Studio) -> tuple[Any, Any, Any]:
-    """What can be chosen now: data sets, takes, tracks of the library."""
+def choices(studio: Studio, chosen: str | None) -> tuple[Any, Any, Any]:
+    """What can be chosen now: data sets (the newest, where none is chosen), takes, tracks of the library."""
     takes = [
         (f"{one.take.title}, {one.take.seconds:.0f} s", one.take.id)
         for one in studio.takes(owner=None, limit=200).entries
     ]
     tracks = [(track.label, track.id) for track in studio.library.tracks.listing(limit=_MOST_CHOICES)]
-    return gr.update(choices=studio.school.data_sets()), gr.update(choices=takes), gr.update(choices=tracks)
+    sets = studio.school.data_sets()
+    return (
+        gr.update(choices=sets, value=chosen if chosen in sets else next(iter(sets), None)),
+        gr.update(choices=takes, label="Takes" if takes else "Takes: none yet"),
+        gr.update(choices=tracks, label="Tracks of the library" if tracks else "Tracks of the library: none yet"),
+    )
 
 
 def data_view(data_set: DataSet | None) -> list[Any]:
@@ -173,13 +180,15 @@ def _wire(studio: Studio, panel: DataPanel, fields: dict[str, Any], build: gr.Bu
     def look() -> tuple[Any, ...]:
         now = studio.school.building()
         if now.state == "running":
-            return _state(studio), gr.skip(), gr.skip()
-        chosen = gr.update(choices=studio.school.data_sets(), value=now.name) if now.name else gr.skip()
-        return _state(studio), gr.Timer(active=False), chosen
+            return _state(studio), gr.skip(), gr.skip(), gr.skip()
+        if not now.name:
+            return _state(studio), gr.Timer(active=False), gr.skip(), gr.skip()
+        chosen = gr.update(choices=studio.school.data_sets(), value=now.name)
+        return _state(studio), gr.Timer(active=False), chosen, gr.Accordion(open=False)
 
     build.click(refusing("Not built", on_build), inputs_kwargs=fields, outputs=[panel.state, panel.timer], **PRIVATE)
     stop.click(studio.school.stop_building, None, None, **PRIVATE)
-    panel.timer.tick(look, None, [panel.state, panel.timer, panel.chosen], **PRIVATE)
+    panel.timer.tick(look, None, [panel.state, panel.timer, panel.chosen, panel.builder], **PRIVATE)
 
 
 def _state(studio: Studio) -> str:

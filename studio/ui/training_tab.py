@@ -18,6 +18,7 @@ from studio.engines.musicgen.adapters import Adapter
 from studio.studio import Studio
 from studio.training.config import PRESETS, RunConfig, from_preset
 from studio.training.errors import RunError
+from studio.training.manifest import read_data_set
 from studio.ui.adapters_panel import fresh_choices
 from studio.ui.training_cloud_panel import build_cloud_panel
 from studio.ui.training_data_panel import PRIVATE, DataPanel, build_data_panel, choices, refusing
@@ -45,13 +46,15 @@ def build_training_tab(studio: Studio, item: gr.Tab, worn: list[Any]) -> None:
     _wire_run(studio, data, fields, estimate, said, start, curves)
     _wire_curves(studio, curves, shelf, worn)
 
-    def on_open() -> tuple[Any, ...]:
+    def on_open(chosen: str | None, model: str | None) -> tuple[Any, ...]:
         models = model_choices(studio)
-        model = gr.update(choices=models, value=models[0][1] if models else None)
-        return *choices(studio), model, shelf_view(studio), gr.Timer(active=True), gr.Timer(active=True)
+        there = [one for _, one in models]
+        kept = gr.update(choices=models, value=model if model in there else next(iter(there), None))
+        is_building = studio.school.building().state == "running"
+        return *choices(studio, chosen), kept, shelf_view(studio), gr.Timer(active=True), gr.Timer(active=is_building)
 
     outputs = [data.chosen, data.takes, data.tracks, fields["model"], shelf, curves["timer"], data.timer]
-    item.select(on_open, None, outputs, **PRIVATE)
+    item.select(on_open, [data.chosen, fields["model"]], outputs, **PRIVATE)
 
 
 # ----------------------------------------------------------------------------------------------------- the run
@@ -74,8 +77,8 @@ def _run_panel(studio: Studio) -> tuple[dict[str, Any], gr.Button, gr.HTML, gr.B
             label="Prompts to listen to along the way, one a line", lines=2, elem_id="tr-prompts",
             placeholder="zylo, slow and warm\nzylo, a big chorus",
         )  # fmt: skip
-        with gr.Accordion("More settings", open=False):
-            _more(fields)
+        with gr.Accordion("More settings", open=False, elem_id="tr-more"):
+            _more(fields, PRESETS[preset])
         with gr.Row(elem_classes="st-fields"):
             start = gr.Button("Start the run", variant="primary", min_width=150, scale=3, elem_id="tr-start")
             estimate = gr.Button("Estimate", min_width=100, scale=1, elem_id="tr-estimate")
@@ -83,17 +86,22 @@ def _run_panel(studio: Studio) -> tuple[dict[str, Any], gr.Button, gr.HTML, gr.B
     return fields, estimate, said, start
 
 
-def _more(fields: dict[str, Any]) -> None:
+def _more(fields: dict[str, Any], preset: dict[str, Any]) -> None:
     with gr.Row(elem_classes="st-fields"):
         fields["learning_rate"] = gr.Number(2e-4, label="Learning rate", min_width=110, elem_id="tr-rate")
-        fields["rank"] = gr.Number(None, label="Rank", precision=0, min_width=80, placeholder="by memory")
+        rank, seconds = _by_memory(preset)
+        fields["rank"] = gr.Number(rank, label="Rank", precision=0, minimum=1, min_width=80, elem_id="tr-rank")
         fields["dora"] = gr.Checkbox(False, label="DoRA", min_width=80)
     with gr.Row(elem_classes="st-fields"):
         fields["segment_seconds"] = gr.Number(
-            None, label="Segment, s", min_width=90, placeholder="by memory", elem_id="tr-seconds"
+            seconds, label="Segment, s", minimum=1, maximum=30, min_width=90, elem_id="tr-seconds"
         )
-        fields["word_dropout"] = gr.Slider(0.0, 0.5, 0.2, step=0.05, label="Without words", min_width=130, buttons=[])
+        fields["word_dropout"] = gr.Number(0.2, label="Share without words", minimum=0, maximum=1, min_width=110)
         fields["ema"] = gr.Number(0.0, label="Running mean", min_width=100)
+    gr.HTML(
+        '<p class="st-note">After how many steps the held-out tracks are looked at, a checkpoint is saved and the prompts are '
+        "played, and for how long.</p>"
+    )
     with gr.Row(elem_classes="st-fields"):
         fields["held_out_every"] = gr.Number(25, label="Look every", precision=0, min_width=90, elem_id="tr-look")
         fields["checkpoint_every"] = gr.Number(50, label="Save every", precision=0, min_width=90)
@@ -102,6 +110,11 @@ def _more(fields: dict[str, Any]) -> None:
         )
         fields["sample_seconds"] = gr.Number(8, label="Sample, s", min_width=80, elem_id="tr-sample-seconds")
         fields["seed"] = gr.Number(0, label="Seed", precision=0, min_width=80)
+
+
+def _by_memory(preset: dict[str, Any]) -> tuple[int, float]:
+    """The rank and the length of segments that a preset takes."""
+    return preset["lora"]["rank"], preset.get("segment_seconds", 30.0)
 
 
 def model_choices(studio: Studio) -> list[tuple[str, str]]:
@@ -115,13 +128,13 @@ def config_of(studio: Studio, values: dict[str, Any]) -> RunConfig:
         raise RunError("There is no MusicGen model here yet: download one under Generate, Models; begin with small.")
     folder = studio.school.data_set(values["data_set"]).folder
     prompts = tuple(line.strip() for line in (values["prompts"] or "").splitlines() if line.strip())
-    preset = PRESETS[values["preset"]]
-    rank = int(values["rank"] or preset["lora"]["rank"])
+    by_memory = _by_memory(PRESETS[values["preset"]])
+    rank = int(values["rank"] or by_memory[0])
     chosen = {
         "learning_rate": values["learning_rate"], "word_dropout": values["word_dropout"], "ema": values["ema"] or 0.0,
         "held_out_every": values["held_out_every"], "checkpoint_every": values["checkpoint_every"],
         "seed": values["seed"] or 0, "steps": values["steps"],
-        "segment_seconds": values["segment_seconds"] or preset.get("segment_seconds", 30.0),
+        "segment_seconds": values["segment_seconds"] or by_memory[1],
     }  # fmt: skip
     return from_preset(
         values["preset"],
@@ -138,19 +151,21 @@ def config_of(studio: Studio, values: dict[str, Any]) -> RunConfig:
 def estimate_view(config: RunConfig) -> str:
     """What the run needs of this machine, in a sentence and badges."""
     from studio.training import estimate
+    from studio.training.trainer import MOST_LOOKED_AT
+    from studio.training.trial import try_out
 
     device = estimate.device_here(config)
-    precision = estimate.precision_on(config, device)
-    speed = estimate.measured_flops_a_second(device, precision=precision)
-    found = estimate.estimate(config, device=device, flops_a_second=speed)
+    held_out = min(MOST_LOOKED_AT, len(read_data_set(config.data_set).held_out))
+    trial = try_out(config, device=device, precision=estimate.precision_on(config, device))
+    found = estimate.estimate(config, device=device, trial=trial, held_out=held_out)
     facts = estimate.said(found, free_bytes=estimate.free_memory_bytes(device), device=device)
     kind = "full" if facts["fits"] else "warn"
     verdict = "fits" if facts["fits"] else "does not fit: choose less memory or a smaller model"
     return (
         f'<div class="st-badges"><span class="st-badge {kind}">{verdict}</span><span class="st-badge">about '
         f'{escape(facts["time"])}</span><span class="st-badge">{escape(facts["learns"])} learn</span></div>'
-        f'<p class="st-note">It will take about {escape(facts["memory"])}. The time is for the steps alone and is '
-        "told anew once they run.</p>"
+        f'<p class="st-note">It will take about {escape(facts["memory"])}. The time is after a short trial of one step, '
+        "and told anew once the run is under way; loading the model and encoding the data set come first.</p>"
     )
 
 
@@ -169,6 +184,9 @@ def _wire_run(
         runs = [one.name for one in studio.school.runs.all()]
         return estimate_view(config), gr.update(choices=runs, value=[view.name]), gr.Timer(active=True)
 
+    fields["preset"].input(
+        lambda name: _by_memory(PRESETS[name]), fields["preset"], [fields["rank"], fields["segment_seconds"]], **PRIVATE
+    )
     estimate.click(refusing("Not yet", on_estimate), inputs_kwargs=inputs, outputs=said, **PRIVATE)
     start.click(
         refusing("Not started", on_start),
@@ -186,14 +204,14 @@ def _curves_panel() -> dict[str, Any]:
     with gr.Column(elem_classes="st-panel", elem_id="tr-curves"):
         gr.HTML('<h3 class="st-title">3. Runs</h3>')
         parts["cards"] = gr.HTML(js_on_load=_ON_LOAD, elem_id="tr-runs")
-        with gr.Row(elem_classes="st-fields"):
+        with gr.Row(elem_classes="st-fields", visible=False) as parts["choosing"]:
             parts["compared"] = gr.Dropdown(
                 [], value=[], multiselect=True, label="In the plot", min_width=220, scale=3, elem_id="tr-compared"
             )
             parts["shown"] = gr.Radio(
                 list(SHOWN), value=SHOWN[0], show_label=False, min_width=320, scale=4, elem_id="tr-shown"
             )
-        parts["plot"] = gr.Plot(show_label=False, elem_id="tr-plot")
+        parts["plot"] = gr.Plot(show_label=False, visible=False, elem_id="tr-plot")
         parts["samples"] = gr.HTML(elem_id="tr-samples-list")
     parts["told"] = gr.State([])
     parts["timer"] = gr.Timer(_LOOK_SECONDS, active=False)
@@ -203,7 +221,7 @@ def _curves_panel() -> dict[str, Any]:
 def _wire_curves(studio: Studio, curves: dict[str, Any], shelf: gr.HTML, worn: list[Any]) -> None:
     runs = studio.school.runs
     inputs = [curves["compared"], curves["shown"], curves["told"]]
-    outputs = [curves[name] for name in ("cards", "compared", "plot", "samples", "timer", "told")]
+    outputs = [curves[name] for name in ("cards", "choosing", "compared", "plot", "samples", "timer", "told")]
 
     def look(compared: list[str], shown: str, told: list[Any]) -> tuple[Any, ...]:
         views = runs.all()
@@ -213,10 +231,15 @@ def _wire_curves(studio: Studio, curves: dict[str, Any], shelf: gr.HTML, worn: l
         # What has not changed is left alone: a sample that plays would otherwise stop at every look.
         drawn = [shown, chosen, [(view.curve.step, len(view.curve.held_out)) for view in in_plot]]
         heard = [chosen, [len(view.curve.samples) for view in in_plot]]
-        plot = gr.skip() if told and told[0] == drawn else curves_figure(in_plot, shown=shown)
+        plot: Any = gr.update(visible=False)
+        if views:
+            same = bool(told) and told[0] == drawn
+            plot = gr.skip() if same else gr.update(value=curves_figure(in_plot, shown=shown), visible=True)
         samples = gr.skip() if told and told[1] == heard else samples_view(in_plot[0] if in_plot else None)
         active = gr.Timer(active=any(view.is_active for view in views))
-        return run_cards(views), gr.update(choices=names, value=chosen), plot, samples, active, [drawn, heard]
+        choosing = gr.update(visible=bool(views))
+        compared_now = gr.update(choices=names, value=chosen)
+        return run_cards(views), choosing, compared_now, plot, samples, active, [drawn, heard]
 
     def on_verb(event: gr.EventData) -> tuple[Any, ...]:
         asked: dict[str, Any] = event._data or {}

@@ -34,6 +34,10 @@ def curves_figure(views: Sequence[RunView], *, shown: str) -> Any:
     figure.update_layout(
         height=380, margin={"l": 56, "r": 12, "t": 16, "b": 84}, paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)", font={"color": "#948b7c", "size": 12}, hovermode="x unified",
+        modebar={
+            "bgcolor": "rgba(0,0,0,0)", "color": "rgba(148,139,124,.6)", "activecolor": "#e8922a",
+            "remove": ["select2d", "lasso2d", "zoomIn2d", "zoomOut2d", "autoScale2d"],
+        },
         legend={"orientation": "h", "y": -0.26, "x": 0},
         xaxis={"title": "step", "gridcolor": "rgba(128,120,104,.18)", "zeroline": False},
         yaxis={"title": unit, "gridcolor": "rgba(128,120,104,.18)", "zeroline": False},
@@ -109,7 +113,7 @@ def _card(view: RunView) -> str:
     if curve.overfits_since is not None:
         badges.append((f"learns by heart since step {curve.overfits_since}", "warn"))
     shown = "".join(f'<span class="st-badge {kind}">{escape(text)}</span>' for text, kind in badges)
-    stage = view.curve.stage if view.state == "running" and curve.stage != "training" else ""
+    stage = _stage(view)
     note = f'<p class="st-wide st-error">{escape(view.error)}</p>' if view.error and view.state != "running" else ""
     note += f'<p class="st-wide">{escape(stage)} …</p>' if stage else ""
     share = f"{100 * curve.step / steps:.1f}%" if steps else "0%"
@@ -118,6 +122,15 @@ def _card(view: RunView) -> str:
         f'<div class="st-acts">{_buttons(view)}</div><div class="st-wide st-badges">{shown}</div>'
         f'<div class="st-wide st-meter"><i style="width:{share}"></i></div>{note}</article>'
     )
+
+
+def _stage(view: RunView) -> str:
+    """What a run is at before and between its steps; "" while it trains."""
+    if view.state != "running":
+        return ""
+    if view.curve.state != "running":  # its process has only just been started
+        return "starting"
+    return "" if view.curve.stage == "training" else view.curve.stage
 
 
 def _buttons(view: RunView) -> str:

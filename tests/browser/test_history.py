@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
 from tests.browser.test_generate import ask, wait_for_new_take
-from tests.running import RunningStudio
+from tests.running import RunningStudio, running_studio
 
 pytestmark = pytest.mark.browser
 
@@ -60,3 +63,20 @@ def test_edit_plan_brings_everything_back_to_the_generate_tab(page: Page, filled
     page.locator("#st-history").get_by_text("Edit plan").first.click()
     expect(page.get_by_label("Describe the music")).to_have_value("metal, double kick, angry")
     expect(page.locator("#st-plan-strip .st-section").first).to_be_visible()
+
+
+def test_kept_rules_are_followed_at_opening_and_said_on_the_page(browser: Browser, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with running_studio(data) as first:
+        page = browser.new_page()
+        open_page(page, first.url)
+        ask(page, "a waltz", seconds=5)
+        take = wait_for_new_take(page, "")
+        page.close()
+    (data / "retention.json").write_text(json.dumps({"empty_bin_after_days": None, "takes_gb": 1e-6}))
+    with running_studio(data) as second:
+        page = browser.new_page()
+        open_page(page, second.url)
+        expect(page.get_by_text("followed at opening: 1 take went into the bin")).to_be_visible(timeout=20_000)
+        assert (data / "bin" / take).is_dir()
+        page.close()

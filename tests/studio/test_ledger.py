@@ -145,6 +145,17 @@ def test_the_oldest_takes_nobody_cares_for_go_into_the_bin_and_the_others_stay(s
     assert {entry.take.id for entry in studio.takes().entries} == {liked.id, built_on.id, exported.id}
 
 
+def test_opening_follows_only_rules_that_were_kept_and_says_what_went(studio: Studio) -> None:
+    liked, plain = keep(studio), keep(studio)
+    studio.ledger.opinions.vote(liked.id, 1)
+    assert studio.ledger.tidy_at_opening() == "" == studio.ledger.tidied
+    assert len(studio.takes().entries) == 2
+    studio.ledger.keep_rules(Retention(takes_gb=1e-6))
+    said = studio.ledger.tidy_at_opening()
+    assert said.endswith("followed at opening: 1 take went into the bin.") and studio.ledger.tidied == said
+    assert studio.store.binned_ids() == [plain.id] and studio.takes().entries[0].take.id == liked.id
+
+
 def test_only_as_many_go_as_must() -> None:
     takes = [make_take(number) for number in range(5)]
     chosen = beyond_the_limit(takes, Retention(takes_gb=3.0), size=lambda _: 1_000_000_000, spared=lambda take: False)
