@@ -24,10 +24,13 @@ class MidiProcessError(Exception):
 
 
 class WorkerClient:
-    """A MIDI process that is there when it is spoken to. heard: told of each of its lines, on a thread of its own."""
+    """A MIDI process that is there when it is spoken to. heard: told of each of its lines, on a thread of its own.
 
-    def __init__(self, heard: Callable[[dict[str, Any]], None]) -> None:
-        self._heard = heard
+    options: further arguments of the process.
+    """
+
+    def __init__(self, heard: Callable[[dict[str, Any]], None], *, options: tuple[str, ...] = ()) -> None:
+        self._heard, self._options = heard, options
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
         self._number = 0
@@ -85,7 +88,7 @@ class WorkerClient:
         hurry = getattr(subprocess, "HIGH_PRIORITY_CLASS", 0)  # Windows; elsewhere the process asks by itself
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "studio.live_midi.worker"], cwd=_ROOT, stdin=subprocess.PIPE,
+                [sys.executable, "-m", "studio.live_midi.worker", *self._options], cwd=_ROOT, stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, creationflags=hurry,
             )  # fmt: skip
         except OSError as error:
