@@ -243,7 +243,40 @@ def pictures_of_the_page(playwright: Any) -> None:
         browser.close()
 
 
+def picture_of_live_midi(playwright: Any) -> None:
+    """A take's parts going out through a virtual port under JACK, its files ready to be dragged."""
+    import os
+
+    from tests.browser.conftest import QUIET, _chromium, open_page
+    from tests.running import running_studio
+    from tests.studio.live_midi.conftest import jack_server
+
+    with tempfile.TemporaryDirectory() as folder, jack_server(frames=256) as jack:
+        os.environ.update(jack)
+        with running_studio(Path(folder) / "data") as studio:
+            browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
+            page = browser.new_page(viewport={"width": 1280, "height": 1180}, color_scheme="dark")
+            open_page(page, studio.url)
+            for words, length in BRIEFS:
+                make_take(page, words, length)
+            page.get_by_text("Live and DAW").click()
+            page.get_by_label("MIDI output").select_option("virtual")
+            page.get_by_label("MIDI input").select_option("virtual")
+            page.evaluate("() => studio.deck.loadTake(document.querySelector('#st-recent .st-card').dataset.take)")
+            page.locator("#md .md-part").first.wait_for()
+            page.get_by_label("MIDI clock").check()
+            page.wait_for_function("() => studio.midi.status.timing?.sent > 300", timeout=60_000)
+            page.evaluate("() => document.activeElement.blur()")
+            page.evaluate(
+                "() => scrollTo(0, document.getElementById('md').getBoundingClientRect().bottom + scrollY - innerHeight + 190)"
+            )
+            page.wait_for_timeout(1_000)
+            page.screenshot(path=DOCS / "midi.png")
+            browser.close()
+
+
 PICTURES = {
+    "midi": picture_of_live_midi,
     "shape": picture_of_shaping, "library": pictures_of_the_library, "refine": picture_of_refining,
     "desk": pictures_of_the_desk, "page": pictures_of_the_page,
 }  # fmt: skip

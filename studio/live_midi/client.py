@@ -98,15 +98,18 @@ class WorkerClient:
         return process
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            told = json.loads(line)
-            if told["kind"] == "done":
-                if waiting := self._waiting.get(told["id"]):
-                    waiting.set()
-                continue
-            self._heard(told)
+        assert process.stdout is not None and process.stdin is not None
+        with process.stdout:
+            for line in process.stdout:
+                told = json.loads(line)
+                if told["kind"] == "done":
+                    if waiting := self._waiting.get(told["id"]):
+                        waiting.set()
+                    continue
+                self._heard(told)
         process.wait()
+        with contextlib.suppress(OSError):
+            process.stdin.close()
         if self._process is process:  # nobody asked it to end
             self._process = None
             self._heard({"kind": "died"})

@@ -183,8 +183,8 @@ export class Midi {
     const on = this.box.contains(document.activeElement) ? document.activeElement : null;
     if (!this.status || (quiet && on?.matches("select, input[type=number]"))) return;
     const name = on && (on.getAttribute("aria-label") ?? on.textContent), kind = on?.tagName;
-    this.box.replaceChildren(this.drawPort(), ...(this.said[0] ? [element("p", { className: `st-note${this.said[1] ? " st-error" : ""}`, role: "status", text: this.said[0] })] : []),
-      ...(this.port ? [this.drawFollowing(), this.drawParts()] : []), this.in.draw());
+    const said = this.said[0] ? element("p", { className: `st-note${this.said[1] ? " st-error" : ""}`, role: "status", text: this.said[0] }) : null;
+    this.box.replaceChildren(element("div", { className: "md-card" }, this.drawPort(), said, ...(this.port ? [this.drawFollowing(), this.drawParts()] : [])), this.in.draw());
     if (name) [...this.box.querySelectorAll(kind)].find((each) => (each.getAttribute("aria-label") ?? each.textContent) === name)?.focus({ preventScroll: true });
   }
   drawPort() {

@@ -111,7 +111,7 @@ export class MidiIn {
     const head = element("div", { className: "md-row" }, element("i", { className: `md-lamp${this.recording ? " red" : this.port ? " on" : ""}`, "aria-hidden": "true" }), element("b", { text: "MIDI in" }),
       select({ label: "MIDI input", value: this.port, choices, chosen: (value) => this.choose(value) }),
       element("span", { className: "st-note", text: "A melody that you play, for the take to follow." }));
-    return element("div", { className: "md-block md-in" }, head, ...(this.port ? [this.drawRecorder()] : []), this.said ? element("p", { className: "st-note", role: "status", text: this.said }) : null);
+    return element("div", { className: "md-card" }, head, ...(this.port ? [this.drawRecorder()] : []), this.said ? element("p", { className: "st-note", role: "status", text: this.said }) : null);
   }
   drawRecorder() {
     const { choices } = this, number = (key, least, most, label) => {
