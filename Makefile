@@ -22,7 +22,7 @@ plugin: ## Build the DAW plug-in into plugin/build/bin (apt install dpf-source c
 	@command -v cmake >/dev/null || { echo "The plug-in is built with CMake; on Debian and Ubuntu: apt install dpf-source cmake g++ pkg-config libgl-dev libx11-dev libxext-dev libxrandr-dev libxcursor-dev"; exit 1; }
 	cmake -S plugin -B plugin/build $(CMAKE_ARGS)
 	cmake --build plugin/build --parallel
-	@echo "Built: $$(ls -d plugin/build/bin/MusicGenStudio.* | tr '\n' ' ')- docs/daw.md says where a DAW looks for them."
+	@echo "Built: $$(ls -d plugin/build/bin/MusicGenStudio.* | tr '\n' ' ')- docs/plugin.md says where a DAW looks for them."
 
 test: check ## Install what is needed, check the code and run the tests.
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,6 +1,6 @@
 // The studio as the plug-in sees it: where it is found, what it is asked, what comes back.
 //
-// The protocol is described in docs/daw.md: HTTP on loopback, a token in every request, lines of "name value".
+// The protocol is described in docs/plugin.md: HTTP on loopback, a token in every request, lines of "name value".
 // For the worker thread. SPDX-License-Identifier: Apache-2.0
 #pragma once
 

@@ -12,6 +12,7 @@ import gradio as gr
 from studio.studio import Studio
 from studio.ui.link_panel import build_link_panel
 from studio.ui.midi_panel import build_midi_panel
+from studio.ui.plugin_panel import build_plugin_panel
 
 if TYPE_CHECKING:
     from studio.ui.generate_tab import GenerateTab
@@ -24,4 +25,5 @@ def build_daw_panel(studio: Studio, tab: GenerateTab) -> None:
     with gr.Accordion("Live and DAW", open=False, elem_id="st-daw", elem_classes="st-panel"):
         gr.HTML(_WORDS)
         build_link_panel(studio, tab)
+        build_plugin_panel(studio)
         build_midi_panel(tab)

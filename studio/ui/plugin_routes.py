@@ -7,8 +7,6 @@ the studio is shared, nobody's token is good.
 from __future__ import annotations
 
 import functools
-import io
-import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -26,8 +24,7 @@ from studio.engines.base import EngineError
 from studio.jobs import JobError, UnknownJob
 from studio.studio import Studio
 from studio.takes import TakeError, TakeMissing
-from studio.ui.route_tools import NotFound, answered, in_thread
-from studio.ui.visitors import Visitor, features
+from studio.ui.route_tools import in_thread
 
 MAX_BODY_BYTES = 64 * 2**10
 _HEADERS = {"X-Studio-Protocol": str(PROTOCOL), "Cache-Control": "no-store"}
@@ -55,7 +52,7 @@ def for_plug_ins(handler: Handler) -> Handler:
             return said(426, sentence=free(f"This studio speaks version {PROTOCOL} with its plug-in."))
         try:
             return await handler(self, request)
-        except (TakeMissing, UnknownJob, NotFound):
+        except (TakeMissing, UnknownJob):
             return said(404, sentence=free("There is nothing here."))
         except _TROUBLE as trouble:
             return said(400, sentence=free(str(trouble)))
@@ -78,7 +75,6 @@ class PluginRoutes:
             Route(f"{base}/takes/{{take_id}}/sound.wav", self.sound, methods=["GET"]),
             Route(f"{base}/jobs", self.make, methods=["POST"]),
             Route(f"{base}/jobs/{{job_id}}", self.job, methods=["GET"]),
-            Route("/studio/plug-in/{name}.zip", self.download, methods=["GET"]),
         ]
 
     @for_plug_ins
@@ -123,34 +119,6 @@ class PluginRoutes:
     async def job(self, request: Request) -> Response:
         """How the new take is getting on."""
         return said(200, **await in_thread(self.studio.plug_ins.job, request.path_params["job_id"]))
-
-    @answered
-    async def download(self, request: Request, visitor: Visitor) -> Response:
-        """The plug-in that `make plugin` has built here, in one format, for the page."""
-        if not features(self.studio.settings, visitor).plug_ins:
-            raise NotFound
-        built = built_formats(self.studio).get(request.path_params["name"])
-        if built is None:
-            raise NotFound
-        data = await in_thread(_zipped, built)
-        headers = {"Content-Disposition": f'attachment; filename="{built.name}.zip"', "Cache-Control": "no-cache"}
-        return Response(data, media_type="application/zip", headers=headers)
-
-
-def built_formats(studio: Studio) -> dict[str, Path]:
-    """What of the plug-in is built here: "vst3", "clap", "lv2" to its file or folder."""
-    built = {suffix: studio.plug_ins.built_dir / f"MusicGenStudio.{suffix}" for suffix in ("vst3", "clap", "lv2")}
-    return {suffix: path for suffix, path in built.items() if path.exists()}
-
-
-def _zipped(path: Path) -> bytes:
-    """A file, or a folder with what is in it, in one zip under its own name."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for each in [path] if path.is_file() else sorted(path.rglob("*")):
-            if each.is_file():
-                bundle.write(each, each.relative_to(path.parent))
-    return buffer.getvalue()
 
 
 async def _body(request: Request) -> str:

@@ -37,6 +37,7 @@ from studio.ui.link_routes import LinkRoutes
 from studio.ui.live_wav import HEADERS as WAV_HEADERS
 from studio.ui.live_wav import Listeners, Streamed, live_wav
 from studio.ui.outside_routes import OutsideRoutes
+from studio.ui.plugin_page_routes import PluginPageRoutes
 from studio.ui.plugin_routes import PluginRoutes
 from studio.ui.route_tools import NotFound, answered, in_thread
 from studio.ui.shown import job_shown, take_shown
@@ -81,6 +82,7 @@ class StudioRoutes:
             *LinkRoutes(self._studio).routes(),
             *OutsideRoutes(self._studio).routes(),
             *PluginRoutes(self._studio).routes(),
+            *PluginPageRoutes(self._studio).routes(),
             Route("/studio", self.nothing),
             Route("/studio/{anything:path}", self.nothing, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ]

@@ -35,7 +35,7 @@ class Built:
     def lv2(self) -> Path:
         return self.folder / "bin" / "MusicGenStudio.lv2"
 
-    def host(self, *words: str | Path, plugin_file: Path, timeout_seconds: float = 200) -> bytes:
+    def host(self, *words: object, plugin_file: Path, timeout_seconds: float = 200) -> bytes:
         """What the small host writes; see plugin/tests/small_host.cpp."""
         environment = {**os.environ, "MUSICGEN_STUDIO_PLUGIN_FILE": str(plugin_file)}
         command = [str(self.folder / "small-host"), *map(str, words)]

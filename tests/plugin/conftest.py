@@ -40,7 +40,7 @@ class KnownStudio:
 def studio(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnownStudio]:
     data_dir = tmp_path_factory.mktemp("studio")
     ids = [keep(data_dir, "A tone", tone()), keep(data_dir, "Clicks", clicks(), second=1)]
-    with running_studio(data_dir) as running:
+    with running_studio(data_dir, timeout_seconds=180) as running:
         yield KnownStudio(running, data_dir, *ids)
 
 

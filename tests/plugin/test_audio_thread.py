@@ -32,7 +32,7 @@ def test_the_audio_thread_allocates_locks_and_calls_nothing(built: Built, studio
 
 
 def test_sixty_four_of_them_are_light(built: Built, studio: KnownStudio) -> None:
-    """At 64 frames a block, all sounding, under a fifth of a core; docs/daw.md has the measured figure."""
+    """At 64 frames a block, all sounding, under a fifth of a core; docs/plugin.md has the measured figure."""
     said = built.host("time", built.clap, "64", "64", "2", plugin_file=studio.plugin_file).decode()
     loads = {name: float(value) for name, value in (line.split() for line in said.splitlines())}
     assert loads["load"] < 0.2

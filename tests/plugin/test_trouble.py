@@ -194,7 +194,7 @@ def test_the_studio_killed_and_started_again(built: Built, tmp_path: Path, monke
     data_dir = tmp_path / "data"
     keep(data_dir, "Clicks", clicks())
     monkeypatch.setenv("MUSICGEN_STUDIO_PLUGIN_FILE", str(data_dir / "plugin.txt"))
-    first = start_studio(data_dir)
+    first = start_studio(data_dir, timeout_seconds=180)
     try:
         daw = Daw(built.vst3, bpm=120.0)
         daw.wait_for_sound(120.0)
@@ -207,7 +207,7 @@ def test_the_studio_killed_and_started_again(built: Built, tmp_path: Path, monke
         assert plays(daw) < 0.5
     finally:
         first.stop(kill=True)
-    second = start_studio(data_dir)
+    second = start_studio(data_dir, timeout_seconds=180)
     try:
         daw.wait_for_sound(90.0)  # another port, another token: found, and asked what was missed
     finally:

@@ -93,6 +93,38 @@ def test_what_there_cannot_be_is_refused_in_a_sentence(served: tuple[Serving, St
     assert much.status_code == 400
 
 
+def test_the_page_tells_a_plug_in_what_to_play(served: tuple[Serving, Studio, str]) -> None:
+    base = f"{served[0].url}/studio/plug-in/instances"
+    assert httpx.get(base).json() == {
+        "takes": [{"id": served[2], "title": "Clicks, and “more”"}], "instances": [],
+    }  # fmt: skip
+    assert httpx.post(f"{base}/me", json={"take": served[2]}).status_code == 404
+    headers = {"X-Studio-Token": served[1].plug_ins.place.token, "X-Studio-Protocol": "1"}
+
+    def greet(obeyed: str = "0") -> dict[str, str]:
+        greeting = f"program Reaper\nstatus Ready\ntempo 97.5\nrate 48000\nobeyed {obeyed}\n"
+        return read(httpx.post(f"{served[0].url}/studio/plugin/instances/me", headers=headers, content=greeting).text)
+
+    assert "wish" not in greet()
+    assert httpx.post(f"{base}/me", json={"take": "no-such-take"}).status_code == 404
+    assert httpx.post(f"{base}/me", json={"words": "  "}).status_code == 400
+    assert httpx.post(f"{base}/me", json={"bars": 9_000, "words": "x"}).status_code == 400
+    shown = httpx.post(f"{base}/me", json={"take": served[2]}).json()["instances"]
+    assert (shown[0]["program"], shown[0]["tempo_bpm"], shown[0]["waiting"]) == ("Reaper", 97.5, True)
+    heard = greet()
+    assert heard["choose"] == served[2]
+    assert "wish" not in greet(heard["wish"])
+    httpx.post(f"{base}/me", json={"words": "techno, 100 %", "bars": 4})
+    assert {name: greet(heard["wish"])[name] for name in ("make", "bars")} == {
+        "make": "techno%2C%20100%20%25",
+        "bars": "4",
+    }
+    assert (
+        httpx.post(f"{base}/me", json={"take": served[2]}, headers={"Origin": "https://elsewhere.example"}).status_code
+        == 403
+    )
+
+
 def test_the_page_offers_what_is_built_here(served: tuple[Serving, Studio, str], tmp_path: Path) -> None:
     plug_ins = served[1].plug_ins
     plug_ins.built_dir = tmp_path / "bin"  # type: ignore[misc]
@@ -116,7 +148,8 @@ def test_while_shared_no_plug_in_gets_in(data_dir: Path) -> None:
             assert place["shared"] == "yes" and "token" not in place
             headers = {"X-Studio-Token": studio.plug_ins.place.token, "X-Studio-Protocol": "1"}
             assert httpx.get(f"{serving.url}/studio/plugin/takes/{take_id}", headers=headers).status_code == 401
-            assert httpx.get(f"{serving.url}/studio/plug-in/vst3.zip").status_code == 401
+            for path in ("vst3.zip", "instances"):
+                assert httpx.get(f"{serving.url}/studio/plug-in/{path}").status_code == 401
         finally:
             serving.close()
         assert not studio.plug_ins.place.path.exists()

@@ -80,6 +80,10 @@ here("md").then(async (box) => {
   const { Midi } = await import("./midi.js");
   window.studio.midi = new Midi(box ?? document.getElementById("md"));
 });
+here("st-plugin").then(async (box) => {
+  const { PlugIns } = await import("./plugin.js");
+  window.studio.plugIns = new PlugIns(box);
+});
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
 document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
 document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));
