@@ -81,7 +81,7 @@ class StreamingCodec:
         embedded = self._quantizer.decode(self._codes[..., low - self._codes_start : high - self._codes_start])
         looked = self._front(embedded)[..., self._remembered - low : until - low]
         steps = looked.permute(2, 0, 1)
-        output, self._state = self._lstm(steps, self._state)
+        output, self._state = _recur(self._lstm, steps, self._state)
         hidden = (output + steps).permute(1, 2, 0)
         self._hidden = hidden if self._hidden is None else torch.cat([self._hidden, hidden], dim=-1)
         self._remembered = until
@@ -124,6 +124,33 @@ def tail_reach(config: Any) -> tuple[int, int]:
         before = max(0, -((trimmed - before) // ratio)) + 1
         after = (ratio - 1 + after + trimmed) // ratio
     return before, after
+
+
+def _recur(lstm: Any, steps: torch.Tensor, state: Any) -> tuple[torch.Tensor, Any]:
+    """What an LSTM makes of steps (steps, channels, width) after a state, and its state then.
+
+    On the processor written out, because oneDNN's lays all weights out anew in every call, which takes longer than the
+    few steps of a chunk.
+    """
+    import torch
+    from torch.nn.functional import linear
+
+    if steps.device.type != "cpu":
+        output, state = lstm(steps, state)
+        return output, state
+    shape = (lstm.num_layers, steps.shape[1], lstm.hidden_size)
+    hidden, cells = (each.clone() for each in state) if state else (steps.new_zeros(shape), steps.new_zeros(shape))
+    for layer in range(lstm.num_layers):
+        into, across, *offsets = (getattr(lstm, name) for name in lstm._all_weights[layer])
+        heard, made = linear(steps, into, offsets[0] + offsets[1]), []
+        now, cell = hidden[layer], cells[layer]
+        for gates in heard:
+            take, keep, fresh, show = torch.addmm(gates, now, across.t()).chunk(4, dim=-1)
+            cell = keep.sigmoid() * cell + take.sigmoid() * fresh.tanh()
+            now = show.sigmoid() * cell.tanh()
+            made.append(now)
+        hidden[layer], cells[layer], steps = now, cell, torch.stack(made)
+    return steps, (hidden, cells)
 
 
 def _parts(audio_encoder: Any) -> tuple[Any, Any, list[Any]]:
