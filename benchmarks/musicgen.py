@@ -1,31 +1,33 @@
 """How fast MusicGen plays here, against transformers' `generate`, on random weights of the true sizes.
 
     .venv/bin/python benchmarks/musicgen.py [--size small medium] [--seconds 5] [--runs 3] [--stream 30] [--write]
-        [--ways transformers int8] [--processor-time]
+        [--ways transformers int8] [--processor-time] [--apart] [--no-float32]
 
 End to end: words through T5, codes, sound through EnCodec. Run by run in turn, so that a busy moment falls on all, with
 the memory's speed measured before each; medians. A step must read all of the decoder's weights once, so the memory's
-speed sets the limit; the share of it reached is stated. Needs no download. --write puts it into docs/musicgen.md.
+speed sets the limit; the share of it reached is stated. Needs no download. --write puts it into docs/musicgen.md, size
+by size. Large needs 17 GB: --apart holds it once, first in float32, then in bfloat16, with int8 beside each;
+--no-float32 leaves out the first, for 11 GB.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
-import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-SIZES = {"small": (24, 1024, 16), "medium": (48, 1536, 24), "large": (48, 2048, 32)}  # layers, width, heads
+from benchmarks import musicgen_document as document  # noqa: E402
+from benchmarks.musicgen_model import SIZES, random_model  # noqa: E402
+
 TOKENS = 20
 COMPARED = 40  # steps over which roundings are compared
 CHUNK = 25  # frames decoded to sound at a time
@@ -51,38 +53,6 @@ clock = time.perf_counter
 def now() -> float:
     """Seconds on the wall, or with --processor-time of this program's work alone."""
     return clock()
-
-
-def random_model(size: str, device: str) -> Any:
-    """A transformers MusicGen of that size with T5-base and EnCodec at 32 kHz, its weights random."""
-    import torch
-    from transformers import MusicgenConfig, MusicgenForConditionalGeneration
-
-    layers, width, heads = SIZES[size]
-    text = {"model_type": "t5", "vocab_size": 32128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12}  # fmt: skip
-    codec = {
-        "model_type": "encodec", "target_bandwidths": [2.2], "sampling_rate": 32000, "audio_channels": 1,
-        "normalize": False, "chunk_length_s": None, "overlap": None, "hidden_size": 128, "num_filters": 64,
-        "num_residual_layers": 1, "upsampling_ratios": [8, 5, 4, 4], "norm_type": "weight_norm", "kernel_size": 7,
-        "last_kernel_size": 7, "residual_kernel_size": 3, "dilation_growth_rate": 2, "use_causal_conv": False,
-        "pad_mode": "reflect", "compress": 2, "num_lstm_layers": 2, "trim_right_ratio": 1.0, "codebook_size": 2048,
-        "codebook_dim": 128, "use_conv_shortcut": False,
-    }  # fmt: skip
-    decoder = {
-        "model_type": "musicgen_decoder", "vocab_size": 2048, "num_hidden_layers": layers, "hidden_size": width,
-        "ffn_dim": 4 * width, "num_attention_heads": heads, "num_codebooks": 4, "audio_channels": 1, "dropout": 0.0,
-    }  # fmt: skip
-    torch.manual_seed(0)
-    model = MusicgenForConditionalGeneration(MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder))
-    with torch.no_grad():
-        for name, weight in model.decoder.named_parameters():
-            if weight.ndim == 2:  # of the size at which a step's numbers neither vanish nor grow
-                weight.normal_(std=0.5 if "embed_tokens" in name else weight.shape[1] ** -0.5)
-        for layer in model.audio_encoder.quantizer.layers:
-            layer.codebook.embed.normal_()
-    settings = model.generation_config
-    settings.decoder_start_token_id = settings.bos_token_id = settings.pad_token_id = 2048
-    return model.eval().to(device)
 
 
 def memory_bandwidth(device: str) -> float:
@@ -174,23 +144,31 @@ def own_codec(model: Any) -> Any:
     return settled
 
 
+def random_words(device: str) -> Any:
+    """A prompt of words that mean nothing."""
+    import torch
+
+    return torch.randint(1, 32_000, (1, TOKENS), device=device)
+
+
+def native(whole: Any, bits: int) -> Any:
+    """The studio's runtime on the model's weights, rounded."""
+    from studio.engines.musicgen import weights_cache
+    from studio.engines.musicgen.runtime_native import NativeRuntime
+
+    return NativeRuntime(weights_cache.rounded(whole.decoder, bits=bits))
+
+
 def ways_here(whole: Any, device: str, *, named: list[str]) -> Iterator[Way]:
     """All ways on this machine of which a word is named, the slowest first; each is built when its turn comes."""
     import copy
 
-    import torch
-
-    from studio.engines.musicgen import weights_cache
     from studio.engines.musicgen.runtime_cuda import GraphRuntime
-    from studio.engines.musicgen.runtime_native import NativeRuntime
     from studio.engines.musicgen.runtime_torch import TorchRuntime
 
-    ids = torch.randint(1, 32_000, (1, TOKENS), device=device)
+    ids = random_words(device)
     half = functools.cache(lambda: copy.deepcopy(whole).bfloat16())
     settled = own_codec(whole)
-
-    def native(bits: int) -> NativeRuntime:
-        return NativeRuntime(weights_cache.rounded(whole.decoder, bits=bits))
 
     ways: dict[str, Callable[[str], Way]] = {
         "transformers generate, float32": lambda name: stock(name, whole, ids),
@@ -200,8 +178,8 @@ def ways_here(whole: Any, device: str, *, named: list[str]) -> Iterator[Way]:
         ways |= {
             "studio, float32": lambda name: ours(name, whole, ids, TorchRuntime(whole), settled),
             "studio, bfloat16": lambda name: ours(name, half(), ids, TorchRuntime(half()), settled),
-            "studio, int8": lambda name: ours(name, whole, ids, native(8), settled),
-            "studio, int4 (draft)": lambda name: ours(name, whole, ids, native(4), settled),
+            "studio, int8": lambda name: ours(name, whole, ids, native(whole, 8), settled),
+            "studio, int4 (draft)": lambda name: ours(name, whole, ids, native(whole, 4), settled),
         }
     else:
         ways |= {
@@ -217,9 +195,24 @@ def ways_here(whole: Any, device: str, *, named: list[str]) -> Iterator[Way]:
             yield build(name)
 
 
-def compare(whole: Any, device: str, *, seconds: float, runs: int, named: list[str]) -> list[Way]:
+def rounds_apart(whole: Any, device: str, *, has_float32: bool) -> Iterator[list[Way]]:
+    """The same with the model held once: in float32, then turned to bfloat16 where it lies, int8 beside each."""
+    ids, settled, runtime = random_words(device), own_codec(whole), native(whole, 8)
+    if has_float32:
+        yield [
+            stock("transformers generate, float32", whole, ids),
+            ours("studio, int8", whole, ids, runtime, settled),
+        ]
+        whole.bfloat16()
+    yield [
+        stock("transformers generate, bfloat16", whole, ids),
+        ours("studio, int8", whole, ids, runtime, settled),
+    ]
+
+
+def compare(ways: list[Way], device: str, *, seconds: float, runs: int) -> list[Way]:
     """Run the ways in turn, after one short run each that is not counted."""
-    ways, frames = list(ways_here(whole, device, named=named)), round(seconds * 50)
+    frames = round(seconds * 50)
     for way in ways:
         way.play(6)
     for run in range(runs):
@@ -232,16 +225,16 @@ def compare(whole: Any, device: str, *, seconds: float, runs: int, named: list[s
     return ways
 
 
-def table(ways: list[Way], *, seconds: float) -> list[str]:
-    """The comparison as lines of Markdown."""
-    slow = {name: statistics.median(way.seconds) for way in ways if (name := way.name).startswith("transformers")}
+def table(rounds: list[list[Way]], *, seconds: float) -> list[str]:
+    """The comparison as lines of Markdown; a way is compared with those of its own round."""
     lines = [
         f"| {seconds:g} s of sound | seconds | frames a second | of float32 `generate` | of bfloat16 `generate` | first sound | memory read, of its speed |",
         "|---|---|---|---|---|---|---|",
     ]
-    for way in ways:
+    for way, beside in ((way, ways) for ways in rounds for way in ways):
         took = statistics.median(way.seconds)
-        times = [f"{base / took:.1f}x" for base in slow.values()] or ["-", "-"]
+        slow = {each.name.split()[-1]: statistics.median(each.seconds) for each in beside if "generate" in each.name}
+        times = [f"{slow[kind] / took:.1f}x" if kind in slow else "-" for kind in ("float32", "bfloat16")]
         speed = statistics.median(way.bandwidth)
         steps = round(seconds * 50) + 3
         share = way.bytes_a_step * steps / took / speed
@@ -285,22 +278,6 @@ def divergences(whole: Any, ways: list[Way]) -> list[str]:
     return lines
 
 
-def machine(device: str) -> str:
-    import platform
-
-    import torch
-
-    name = torch.cuda.get_device_name() if device == "cuda" else platform.processor() or platform.machine()
-    if device == "cpu" and Path("/proc/cpuinfo").exists():
-        models = [
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ]
-        name = models[0] if models else name
-    return f"{name}, {torch.get_num_threads()} of {os.cpu_count()} processors used, torch {torch.__version__}"
-
-
 def main() -> None:
     import torch
     from transformers.utils import logging
@@ -318,41 +295,56 @@ def main() -> None:
     parser.add_argument(
         "--processor-time", action="store_true", help="count one thread's work, for a machine that others keep busy"
     )
+    parser.add_argument("--apart", action="store_true", help="hold the model once, for a machine of little memory")
+    parser.add_argument("--no-float32", action="store_true", help="and never in float32")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     if asked.processor_time:
         global clock
         clock = time.process_time
         torch.set_num_threads(1)
-    lines = ["# How fast MusicGen plays", "", f"{machine(asked.device)}; {date.today()}; random weights.", ""]
-    if asked.processor_time:
-        lines += ["Seconds are of the processor's work on one thread, not of the wall.", ""]
-    if hasattr(os, "getloadavg") and os.getloadavg()[0] > 1:
-        lines += [f"Other programs were at work: a load of {os.getloadavg()[0]:.1f} at the start.", ""]
+    first_to_go()
+    command = " ".join(["benchmarks/musicgen.py", *sys.argv[1:]])
     with torch.inference_mode():
         for size in asked.size:
-            seconds = asked.seconds if size == "small" else asked.seconds / 2
-            whole = random_model(size, asked.device)
-            ways = compare(whole, asked.device, seconds=seconds, runs=asked.runs, named=asked.ways)
-            lines += [f"## {size}", "", *table(ways, seconds=seconds), ""]
-            if asked.stream and size == asked.size[0]:
-                played = [way for way in ways if way.name.endswith(("int8", "device"))]
-                lines += [*(stream(way, seconds=asked.stream) for way in played), ""]
-            if asked.device == "cuda":
-                lines += [
-                    f"Peak memory with all of these loaded: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB.",
-                    "",
-                ]
-            if asked.device == "cpu" and size == asked.size[0]:
-                lines += ["### What rounding costs, after guidance", "", *divergences(whole, ways), ""]
-            del ways, whole
-    text = "\n".join(lines)
-    print(text)
-    if asked.write:
-        target = ROOT / "docs" / "musicgen.md"
-        target.parent.mkdir(exist_ok=True)
-        command = " ".join(["benchmarks/musicgen.py", *sys.argv[1:]])
-        target.write_text(f"{text}\nMeasured by `{command}`.\n", encoding="utf-8")
+            lines = measured(size, asked)
+            lines += ["", f"Measured by `{command}`."]
+            print(f"## {size}", "", *lines, sep="\n")
+            if asked.write:
+                document.put(size, lines)
+
+
+def measured(size: str, asked: argparse.Namespace) -> list[str]:
+    """One size's section."""
+    import torch
+
+    device, is_first = asked.device, size == asked.size[0]
+    lines = [f"{document.machine(device)}.{document.load()}", ""]
+    if asked.processor_time:
+        lines += ["Seconds are of the processor's work on one thread, not of the wall.", ""]
+    seconds = asked.seconds / {"small": 1, "medium": 2, "large": 4}[size]
+    whole = random_model(size, device, dtype="bfloat16" if asked.no_float32 else "float32")
+    if asked.apart or asked.no_float32:
+        rounds = rounds_apart(whole, device, has_float32=not asked.no_float32)
+    else:
+        rounds = iter([list(ways_here(whole, device, named=asked.ways))])
+    done = [compare(ways, device, seconds=seconds, runs=asked.runs) for ways in rounds]
+    lines += [*table(done, seconds=seconds), ""]
+    if asked.stream and is_first:
+        played = [way for way in done[-1] if way.name.endswith(("int8", "device"))]
+        lines += [*(stream(way, seconds=asked.stream) for way in played), ""]
+    if device == "cuda":
+        lines += [f"Peak memory with all of these loaded: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB.", ""]
+    elif is_first and len(done) == 1 and not asked.no_float32:
+        lines += ["### What rounding costs, after guidance", "", *divergences(whole, done[0])]
+    return lines
+
+
+def first_to_go() -> None:
+    """Where memory ends, Linux is to end this program before any other."""
+    place = Path("/proc/self/oom_score_adj")
+    if place.exists():
+        place.write_text("1000")
 
 
 if __name__ == "__main__":

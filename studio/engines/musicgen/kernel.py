@@ -29,7 +29,9 @@ from studio.engines.musicgen.products import (
 from studio.engines.musicgen.vectors import bend_group
 
 MOST_INPUTS = 32  # inputs in one call, at which the products are worth their weights' way from memory
-QKV, OUT, CROSS_Q, CROSS_KV, CROSS_OUT, UP, DOWN = range(7)  # in the order of weights_cache.MATRICES
+# In the order of weights_cache.MATRICES and NORMS. As plain numbers numba would compile what takes them for each anew.
+QKV, OUT, CROSS_Q, CROSS_KV, CROSS_OUT, UP, DOWN = (np.int64(place) for place in range(7))
+BEFORE_ITSELF, BEFORE_TEXT, BEFORE_THINKING = (np.int64(place) for place in range(3))
 SPINS = 4000  # looks at the barrier before a thread lets another have the processor
 
 
@@ -175,7 +177,7 @@ def _hear_itself(weights: Any, layer: int, memory: Any, feed: Any, desk: Any, se
     """Self-attention: keep each input's key and value, then attend to all up to it."""
     width, heads, span, mine = weights.width, weights.heads, memory.span, seat.thread
     pairs, count = memory.records.shape[1] * heads, feed.at[0] + 1
-    _prepare(weights, layer, 0, feed.everyone, desk, seat)
+    _prepare(weights, layer, BEFORE_ITSELF, feed.everyone, desk, seat)
     _multiply(weights, layer, QKV, filled(width), filled(3 * width) // 64, len(feed.row), mine, desk.wide, desk, seat)
     if mine < pairs:
         foresee(memory, layer, mine // heads, mine % heads, count)
@@ -200,7 +202,7 @@ def _hear_itself(weights: Any, layer: int, memory: Any, feed: Any, desk: Any, se
 def _hear_text(weights: Any, layer: int, text: Any, feed: Any, desk: Any, seat: Any, turn: int) -> int:
     """Cross-attention of the inputs whose row has words to listen to."""
     narrow, heads, listening, mine = filled(weights.width), weights.heads, feed.listening, seat.thread
-    _prepare(weights, layer, 1, listening, desk, seat)
+    _prepare(weights, layer, BEFORE_TEXT, listening, desk, seat)
     _multiply(weights, layer, CROSS_Q, narrow, narrow // 64, len(listening), mine, desk.wide, desk, seat)
     turn = _meet(desk, turn, seat)
     for pair in range(mine, len(listening) * heads, seat.threads):
@@ -218,7 +220,7 @@ def _hear_text(weights: Any, layer: int, text: Any, feed: Any, desk: Any, seat: 
 def _think(weights: Any, layer: int, feed: Any, desk: Any, seat: Any, turn: int) -> int:
     """The layer's two wide products with the GELU between them; each thread rounds what it made for all."""
     inner, count, ours = filled(weights.inner), len(feed.everyone), len(desk.bytes) - 1
-    _prepare(weights, layer, 2, feed.everyone, desk, seat)
+    _prepare(weights, layer, BEFORE_THINKING, feed.everyone, desk, seat)
     _multiply(weights, layer, UP, filled(weights.width), inner // 64, count, seat.thread, desk.wide, desk, seat)
     low, high = _share(inner // 64, seat)
     numbers, made = desk.wide.ctypes.data, desk.bytes[ours].ctypes.data
@@ -254,8 +256,8 @@ def _embed(weights: Any, feed: Any, sheet: Any, desk: Any, seat: Any) -> None:
 def _say(weights: Any, feed: Any, desk: Any, seat: Any) -> None:
     """The logits of feed.told, to desk.logits."""
     width, blocks, told = filled(weights.width), weights.logits // 64, len(feed.told)
-    _prepare(weights, weights.layers, 0, feed.told, desk, seat)
-    _multiply(weights, weights.layers, 0, width, blocks, told, seat.thread, desk.logits, desk, seat)
+    _prepare(weights, weights.layers, BEFORE_ITSELF, feed.told, desk, seat)
+    _multiply(weights, weights.layers, QKV, width, blocks, told, seat.thread, desk.logits, desk, seat)
 
 
 def _entries(sources: int) -> tuple[Any, Any]:
