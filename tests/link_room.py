@@ -22,6 +22,13 @@ from typing import Any
 
 import pytest
 
+# As `ip link set lo up` does it (netdevice(7): SIOCSIFFLAGS with IFF_UP and IFF_RUNNING), for not every machine has that.
+_LOOPBACK_UP = """
+import fcntl, socket, struct, time
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH14x", b"lo", 0x41))
+print("up", flush=True)
+time.sleep(3600)
+"""
 PEER = Path(__file__).with_name("link_peer.py")
 
 
@@ -111,10 +118,10 @@ def link_room(folder: Path) -> Iterator[Room]:
 
 
 def _namespace() -> subprocess.Popen[str] | None:
-    if not (shutil.which("unshare") and shutil.which("nsenter") and shutil.which("ip")):
+    if not (shutil.which("unshare") and shutil.which("nsenter")):
         return None
     holder = subprocess.Popen(
-        ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 3600"],
+        ["unshare", "--net", sys.executable, "-c", _LOOPBACK_UP],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     )  # fmt: skip
     assert holder.stdout is not None

@@ -95,11 +95,15 @@ def off_the_bar_seconds(peer: Peer, seconds: float, *, beats_a_bar: float = 4.0)
 
 
 def playing(page: Page) -> dict[str, Any]:
-    """Once the deck plays in time: its scheduled start."""
+    """Once the deck plays in time: its scheduled start, `seconds` by this machine's monotonic clock.
+
+    The page's moment is brought there by the time of day, not by the exchange with the studio that the page itself goes by.
+    """
     page.wait_for_function("() => studio.link.player.state === 'playing'", timeout=30_000)
-    return page.evaluate(
-        "() => ({ ...studio.link.player.started, seconds: studio.link.clock.toStudio(studio.link.player.started.page) })"
+    start = page.evaluate(
+        "() => ({ ...studio.link.player.started, day: (performance.timeOrigin + studio.link.player.started.page) / 1000 })"
     )
+    return {**start, "seconds": start["day"] - (time.time() - time.monotonic())}
 
 
 def stays_in_time(page: Page) -> None:
@@ -146,7 +150,7 @@ def test_a_take_at_the_sessions_tempo_starts_on_the_sessions_bar(page: Page, roo
         join(page, peer)
         page.evaluate(EAR)
         page.get_by_label("Describe the music").fill("techno, drums from the start, 140 bpm")
-        page.get_by_label("Length").fill("20")
+        page.get_by_label("Length").fill("16")
         page.locator("#st-link-take").click()
         start = playing(page)
         assert off_the_bar_seconds(peer, start["seconds"]) < 0.005, f"in {room.where}"
@@ -183,7 +187,7 @@ def test_a_take_of_another_tempo_is_stretched_and_stays_in_time_when_the_tempo_m
 
 def test_what_was_heard_while_it_was_made_is_played_again_on_the_bar(page: Page, room: Room) -> None:
     page.get_by_label("Describe the music").fill("house, drums from the start, 120 bpm")
-    page.get_by_label("Length").fill("20")
+    page.get_by_label("Length").fill("16")
     page.locator("#st-generate").click()
     page.wait_for_function("() => studio.deck.now?.live && studio.deck.now.take", timeout=60_000)
     with room.peer(120.0) as peer:
@@ -202,8 +206,29 @@ def test_what_was_heard_while_it_was_made_is_played_again_on_the_bar(page: Page,
         page.locator("#st-deck-play").click()
 
 
+def test_the_next_take_takes_over_on_the_bar_without_a_gap(page: Page, room: Room) -> None:
+    first = make_take(page, "techno, drums from the start, 120 bpm", "16")
+    second = make_take(page, "house, drums from the start, 120 bpm", "16")
+    with room.peer(120.0) as peer:
+        time.sleep(1.5)
+        join(page, peer)
+        page.evaluate("(take) => studio.deck.loadTake(take)", first)
+        began = playing(page)
+        page.wait_for_timeout(1_000)
+        page.evaluate(
+            "async (take) => { const done = studio.deck.loadTake(take); await done; window.left = studio.link.player.leaving; }",
+            second,
+        )
+        assert page.evaluate("() => Boolean(window.left)"), "the first take fell silent before the second began"
+        then = playing(page)
+        assert then["when"] > began["when"] and off_the_bar_seconds(peer, then["seconds"]) < 0.005
+        assert page.evaluate("() => studio.link.player.leaving") is None
+        page.evaluate("(take) => studio.deck.loadTake(take, { play: false })", first)
+        page.wait_for_function("() => !studio.link.player.leaving && studio.link.player.state === 'idle'")
+
+
 def test_another_program_starts_and_stops_the_deck(page: Page, room: Room) -> None:
-    take = make_take(page, "techno, drums from the start, 120 bpm", "20")
+    take = make_take(page, "techno, drums from the start, 120 bpm", "16")
     with room.peer(120.0) as peer:
         time.sleep(1.5)
         join(page, peer)
@@ -218,7 +243,7 @@ def test_another_program_starts_and_stops_the_deck(page: Page, room: Room) -> No
 
 
 def test_a_take_that_leads_brings_its_tempo(page: Page, room: Room) -> None:
-    take = make_take(page, "drum and bass, drums from the start, 172 bpm", "20")
+    take = make_take(page, "drum and bass, drums from the start, 172 bpm", "16")
     with room.peer(120.0) as peer:
         time.sleep(1.5)
         join(page, peer)

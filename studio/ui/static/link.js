@@ -99,7 +99,7 @@ export class Link {
   // What the user waited for is whole, or another take was put on the deck.
   onShow() {
     const { now } = this.deck;
-    if (this.player.isBusy) this.player.cut();
+    if (this.player.isBusy) this.player.handOver();
     if (this.wanted && now.take && now.job === this.wanted && this.joined) setTimeout(() => this.begin());
     else if (now.job !== this.wanted) this.wanted = null;
   }

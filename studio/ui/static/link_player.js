@@ -27,7 +27,7 @@ export class BarPlayer {
   // Play the deck's take from the next bar line on, from the bar that the deck stands in.
   async start() {
     const { deck, session } = this;
-    this.cut();
+    this.handOver();
     const turn = (this.turn = {});
     this.state = "waiting";
     deck.listen();
@@ -76,6 +76,7 @@ export class BarPlayer {
     source.start(when, offset);
     source.onended = () => this.ended();
     this.silence(when);
+    this.quiet(when);
     this.playing = { source, music, buffer, startBeat, beat, when, offset, rate };
     this.started = { when, rate, from: offset, page: at }; // as it was handed to the sound card
     this.state = "playing";
@@ -158,7 +159,22 @@ export class BarPlayer {
   }
   cut() {
     this.silence();
+    this.quiet();
     this.drop();
+  }
+  // Something else is to be played: what sounds goes on until that begins on the bar, or ends now when nothing begins.
+  handOver() {
+    const { playing } = this;
+    this.drop();
+    if (!playing) return;
+    playing.source.onended = null;
+    this.quiet();
+    this.leaving = playing.source;
+    setTimeout(() => { if (this.state === "idle") this.quiet(); });
+  }
+  quiet(when = 0) {
+    this.leaving?.stop(when);
+    this.leaving = null;
   }
   silence(when = 0) {
     if (!this.playing) return;
