@@ -10,6 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from studio.clock import BeatClock, FreeClock, next_bar
@@ -166,6 +167,7 @@ class LiveMidi:
                 self.stop()
                 return {"followed": False, "problem": str(refusal)}
         with self._lock:
+            starts = playing and not self._playing
             self._leader, self._heard_at = page, time.monotonic()
             loop = report.get("loop")
             self._move(
@@ -175,6 +177,9 @@ class LiveMidi:
                 began=_number(report["began"]) if report.get("began") is not None else None, exact=False,
             )  # fmt: skip
             self._keep_ticking()
+        if starts and source:  # notes may have been written down anew; then the next report begins with them
+            with suppress(DeskError):
+                self.load(source, owner=owner)
         return {"followed": True, "problem": self._problem}
 
     def play(self, *, tempo_bpm: float | None = None) -> None:

@@ -59,7 +59,9 @@ def _opened(way: str, name: str, **more: Any) -> Any:
 
         opening = mido.open_output if way == "output" else mido.open_input
         if name == VIRTUAL:
-            return opening("MIDI out" if way == "output" else "MIDI in", client_name=CLIENT, virtual=True, **more)
+            # macOS shows a port by its own name alone, the others behind the program's.
+            own = "MIDI out" if way == "output" else "MIDI in"
+            return opening(CLIENT if sys.platform == "darwin" else own, client_name=CLIENT, virtual=True, **more)
         return opening(name, **more)
     except Exception as error:
         if name == VIRTUAL:

@@ -204,6 +204,17 @@ def test_a_browser_without_midi_says_which_have_it(browser: Browser, studio: Run
     page.context.close()
 
 
+@pytest.mark.skipif(Path("/dev/snd/seq").exists(), reason="this machine has an ALSA sequencer")
+def test_the_real_browser_without_a_midi_system_says_what_it_needs(browser: Browser, studio: RunningStudio) -> None:
+    page = midi_page(browser, studio.url, recorder=False)
+    page.get_by_label("MIDI output").select_option("browser:?")
+    expect(page.locator("#md .st-error")).to_contain_text("did not allow MIDI")
+    page.context.grant_permissions(["midi", "midi-sysex"])
+    page.get_by_label("MIDI output").select_option("browser:?")
+    expect(page.locator("#md .st-error")).to_contain_text("ALSA’s sequencer")
+    page.context.close()
+
+
 def test_a_played_melody_is_kept_on_the_grid_and_followed_by_generate(synth: Page, data: Path) -> None:
     synth.get_by_label("MIDI input").select_option("browser:keys")
     synth.get_by_label("Tempo to play at").fill("120")

@@ -31,10 +31,10 @@ function onDragStart(event) {
   handle.classList.add("st-carried");
 }
 
-// The file is being made while the hand is still moving, so that it is there when it is dropped.
+// A file of the desk's is being made while the hand is still moving, so that it is there when it is dropped.
 function onPress(event) {
   const handle = event.target.closest?.("a[data-carry]");
-  if (handle && event.button === 0) fetch(handle.href, { method: "HEAD" }).catch(() => {});
+  if (handle?.pathname.includes("/carry/") && event.button === 0) fetch(handle.href, { method: "HEAD" }).catch(() => {});
 }
 
 export function listenToDrags() {

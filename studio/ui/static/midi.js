@@ -74,7 +74,10 @@ export class Midi {
   async allow() {
     if (!navigator.requestMIDIAccess) throw new Error("This browser has no MIDI of its own: use Chrome, Edge, Opera or Firefox, or a port of this machine.");
     try { this.access = await navigator.requestMIDIAccess({ sysex: false }); }
-    catch { throw new Error("The browser did not allow MIDI. Allow it in the address bar, then ask again."); }
+    catch (error) {
+      if (["NotAllowedError", "SecurityError"].includes(error.name)) throw new Error("The browser did not allow MIDI. Allow it in the address bar, then ask again.");
+      throw new Error("The browser found no MIDI system on this machine; on Linux it needs ALSA’s sequencer (modprobe snd-seq).");
+    }
     this.access.onstatechange = () => this.onPorts();
     if (!this.access.outputs.size && !this.access.inputs.size) this.say("The browser knows no MIDI device on this machine yet; plug one in and it appears here.");
   }
@@ -109,7 +112,7 @@ export class Midi {
     const was = this.reported, now = performance.now();
     const same = was && was.source === head.source && was.playing === head.playing && was.rate === head.rate && String(was.loop) === String(head.loop);
     const going = same && head.playing && now - this.reportedAt < TOLD_MS && Math.abs(this.jumped(was, head)) < 0.06;
-    if (going || (same && !head.playing)) return;
+    if (going || (same && !head.playing) || (this.without?.source === head.source && now < this.without.until)) return;
     if (this.sending) { this.again = true; return; }
     if (head.playing && (!was?.playing || was.source !== head.source)) head.began ??= Math.max(0, head.at); // a stretch begins here
     Object.assign(this, { reported: head, reportedAt: now, sending: true });
@@ -124,6 +127,7 @@ export class Midi {
     try {
       if (this.time.isOld) await this.time.sync(this.time.offset === null ? 6 : 3);
       const { problem } = await midi("/follow", { ...head, when: this.time.secondsOf(head.when), page: PAGE });
+      this.without = problem ? { source: head.source, until: performance.now() + 4_000 } : null; // its notes may be written down meanwhile
       if ((problem ?? "") !== this.said[0]) { this.said = [problem ?? "", Boolean(problem)]; await this.refresh(); this.draw(); }
       else if (this.status.score?.source !== head.source) this.refresh();
     } catch (error) { this.say(error.message, true); }

@@ -14,6 +14,7 @@ from audio.midi import MidiTrack, midi_file
 from audio.tempo_map import TempoMap
 from audio.transcription import Note
 from studio.clock import FreeClock
+from studio.desk.errors import DeskError
 from studio.live_midi import messages
 from studio.live_midi.live import LiveMidi, now
 from studio.live_midi.recording import Key, NothingPlayed, melody_file, notes_of_keys, on_grid
@@ -30,6 +31,10 @@ def score(*, source: str = "take:one", bars: int = 4, tempo_bpm: float = 120.0) 
     return LiveScore(source, "Four bars", bars * 4 * quarter, parts, TempoMap.steady(tempo_bpm), "exact")
 
 
+def no_desk() -> Any:
+    raise DeskError("No desk is needed here.")
+
+
 class Room:
     """A room's clock that a test may turn."""
 
@@ -44,7 +49,7 @@ def room() -> Room:
 
 @pytest.fixture
 def midi(jack: dict[str, str], room: Room) -> Iterator[LiveMidi]:
-    midi = LiveMidi(lambda: pytest.fail("no desk is needed here"), clock=lambda: room.clock)
+    midi = LiveMidi(no_desk, clock=lambda: room.clock)
     midi.choose("virtual")
     yield midi
     midi.close()
@@ -121,7 +126,7 @@ def test_a_score_goes_round_in_whole_bars(midi: LiveMidi) -> None:
 
 
 def test_nothing_is_played_without_a_port_or_a_score() -> None:
-    midi = LiveMidi(lambda: pytest.fail("no desk is needed here"))
+    midi = LiveMidi(no_desk)
     try:
         with pytest.raises(LiveMidiError, match="what to play"):
             midi.play()
