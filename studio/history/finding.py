@@ -67,6 +67,13 @@ def _same(path: str) -> Term:
     return lambda value: (f"{column} = ?", [value.lower().replace("_", " ")])
 
 
+def _engine(value: str) -> tuple[str, list[Any]]:
+    """A part of the engine's name or label: small, MusicGen, sketch."""
+    plain = re.sub(r"([%_!])", r"!\1", value.lower())
+    name, label = (f"lower(json_extract(manifest, '$.engine.{field}'))" for field in ("name", "label"))
+    return f"({name} LIKE ? ESCAPE '!' OR {label} LIKE ? ESCAPE '!')", [f"%{plain}%"] * 2
+
+
 def _among(path: str) -> Term:
     """One of a list in the manifest."""
     return lambda value: (
@@ -145,7 +152,7 @@ TERMS: dict[str, Term] = {
     "genre": _same("plan.genre.value"),
     "mood": _among("plan.moods.value"),
     "instrument": _among("plan.instruments.value"),
-    "engine": _same("engine.name"),
+    "engine": _engine,
     "tier": _same("engine.tier"),
     "meter": lambda value: (
         "json_extract(manifest, '$.plan.meter.value.beats') || '/' || json_extract(manifest, '$.plan.meter.value.unit') = ?",

@@ -31,7 +31,7 @@ def build_adapters_panel(studio: Studio) -> dict[str, Any]:
         for number in range(1, WORN + 1):
             with gr.Row(elem_classes="st-fields"):
                 fields[f"adapter_{number}"] = gr.Dropdown(
-                    adapter_choices(shelf), value="", show_label=False, min_width=150, scale=3,
+                    adapter_choices(shelf), value="", show_label=False, min_width=190, scale=5,
                     elem_id=f"st-adapter-{number}",
                 )  # fmt: skip
                 fields[f"adapter_strength_{number}"] = gr.Slider(

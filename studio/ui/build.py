@@ -10,6 +10,7 @@ from studio.api import register
 from studio.studio import Studio
 from studio.ui import shell
 from studio.ui.actions import Page, build_actions
+from studio.ui.adapters_panel import fresh_choices
 from studio.ui.agents_panel import build_agents_panel
 from studio.ui.generate_tab import build_generate_tab, preset_choices, recent_takes
 from studio.ui.history_tab import build_history_tab
@@ -49,10 +50,12 @@ def build_page(studio: Studio) -> gr.Blocks:
         register(studio)
 
         def on_load(request: gr.Request) -> tuple[Any, ...]:
-            # What may have changed since the page was built: takes and presets.
-            return recent_takes(studio, visitor_of(request)), gr.update(choices=preset_choices(studio))
+            # What may have changed since the page was built: takes, presets, adapters.
+            presets = gr.update(choices=preset_choices(studio))
+            return recent_takes(studio, visitor_of(request)), presets, *fresh_choices(studio)
 
-        blocks.load(on_load, None, [generate.recent, generate.preset], api_visibility="private", show_progress="hidden")
+        shown = [generate.recent, generate.preset, *generate.worn]
+        blocks.load(on_load, None, shown, api_visibility="private", show_progress="hidden")
     return blocks
 
 

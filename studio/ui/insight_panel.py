@@ -49,11 +49,16 @@ def moved_view(moved: Mapping[str, MovedDefault]) -> str:
     """The defaults that moved, why, and the way back."""
     rows = "".join(
         f'<p class="st-note">New takes start with <b>{escape(each.field)} {escape(f"{each.value:g}" if isinstance(each.value, float) else str(each.value))}</b>: '
-        f"{escape(each.because)} "
+        f"{escape(_why(each))} "
         f'<button type="button" class="st-act" data-undo="{escape(each.field, quote=True)}">Take it back</button></p>'
         for each in moved.values()
     )
     return f'<div class="st-panel" style="padding:12px 14px">{rows}</div>' if rows else ""
+
+
+def _why(moved: MovedDefault) -> str:
+    """Its evidence, without the value that stands before it already."""
+    return moved.because.partition(": ")[2] or moved.because
 
 
 def trends_view(found: Trends) -> str:

@@ -274,13 +274,13 @@ def _shelf_panel(studio: Studio, worn: list[Any]) -> gr.HTML:
     def on_upload(path: str, chosen: str) -> tuple[Any, ...]:
         adapter = studio.school.unpack(Path(path), name=(chosen or "").strip() or Path(path).stem)
         gr.Info(f"“{adapter.name}” is on the shelf.", title="Added", duration=4)
-        return shelf_view(studio), *fresh_choices(studio)
+        return "", shelf_view(studio), *fresh_choices(studio)
 
     def on_verb(event: gr.EventData) -> tuple[Any, ...]:
         studio.school.shelf.remove(str((event._data or {}).get("name")))
         return shelf_view(studio), *fresh_choices(studio)
 
-    upload.upload(refusing("Not added", on_upload), [upload, name], [shelf, *worn], **PRIVATE)
+    upload.upload(refusing("Not added", on_upload), [upload, name], [name, shelf, *worn], **PRIVATE)
     shelf.click(refusing("Not removed", on_verb), None, [shelf, *worn], **PRIVATE)
     return shelf
 

@@ -16,7 +16,7 @@ from studio.training.runs import RunView
 SHOWN = ("Loss", "Codebooks", "Learning rate", "Gradient", "Speed")
 # Amber, teal, rose, blue, olive, violet: told apart in the dark, in the light and by most colour-blind eyes.
 _COLOURS = ("#e8922a", "#2fb3a0", "#d8607a", "#5b8fd9", "#9aa63a", "#a678d6")
-_SMOOTH = 0.9
+_LONGEST_MEAN = 20  # steps
 _STATES = {
     "queued": ("waits its turn", ""), "running": ("training", "full"), "done": ("done", "full"),
     "stopped": ("stopped", "warn"), "failed": ("failed", "warn"), "elsewhere": ("on a rented machine", "full"), "broken off": ("broken off", "warn"),
@@ -80,10 +80,11 @@ def _trace(figure: Any, view: RunView, shown: str, colour: str, *, alone: bool) 
 
 
 def smoothed(values: Sequence[float]) -> list[float]:
-    """An exponential mean without the drag of its start."""
+    """An exponential mean over a twentieth of the curve, 20 steps at most, without the drag of its start."""
+    new = 1 / min(_LONGEST_MEAN, max(1.0, len(values) / 20))
     mean, weight, found = 0.0, 0.0, []
     for value in values:
-        mean, weight = _SMOOTH * mean + (1 - _SMOOTH) * value, _SMOOTH * weight + (1 - _SMOOTH)
+        mean, weight = (1 - new) * mean + new * value, (1 - new) * weight + new
         found.append(mean / weight)
     return found
 

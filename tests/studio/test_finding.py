@@ -65,6 +65,8 @@ def history(tmp_path: Path) -> History:
         ("meter:4/4", [WALTZ, HOUSE]),
         ('mood:"late night"', [WALTZ, HOUSE]),
         ("engine:sketch", [WALTZ]),
+        ("engine:SKET", [WALTZ]),
+        ("engine:%", []),
         ("guidance:4", [HOUSE]),
         ("adapter:mine", [HOUSE]),
         ("series:grid-1", [HOUSE]),

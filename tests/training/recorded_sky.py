@@ -1,7 +1,10 @@
 """A `sky` that replays what was written down for each of its commands, and writes down how it was called.
 
 python recorded_sky.py SCENARIO.json COMMAND …: the scenario has, by command, a list of [status, output], the last of which
-is said again and again. The words are those that SkyPilot 0.14.1 prints, out of its own source.
+is said again and again. No machine was rented for it. Out of SkyPilot 0.14.1's own source are NO_MACHINE (provision/lambda_cloud/
+lambda_utils.py, backends/cloud_vm_ray_backend.py), NOT_SET_UP (optimizer.py) and SETUP_FAILED (cloud_vm_ray_backend.py); the
+flags are those of its `--help`. Worded by us, for they come from elsewhere: RunPod's refusal for want of balance, and
+urllib3's lost connection.
 """
 
 from __future__ import annotations
