@@ -37,7 +37,9 @@ def main() -> None:
         keep(data_dir, "Clicks", clicks())
         with running_studio(data_dir, timeout_seconds=180):
             for count, block in CASES:
-                said = built.host("time", built.clap, count, block, options.seconds, plugin_file=data_dir / "plugin.txt")
+                said = built.host(
+                    "time", built.clap, count, block, options.seconds, plugin_file=data_dir / "plugin.txt"
+                )
                 loads = {name: float(value) for name, value in (line.split() for line in said.decode().splitlines())}
                 lines.append(f"| {count} | {block} | {loads['load']:.2%} | {loads['bent_load']:.2%} |")
                 print(lines[-1], flush=True)
