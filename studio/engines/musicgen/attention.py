@@ -26,7 +26,6 @@ from studio.engines.musicgen.instructions import (
     every,
     everywhere,
     exponential,
-    fetch,
     fused,
     instruction,
     larger,
@@ -39,7 +38,6 @@ from studio.engines.musicgen.instructions import at as place
 from studio.engines.musicgen.products import compiled
 
 BLOCK = 16  # positions in a record
-FAR = 2  # records fetched ahead
 
 
 class Memory(NamedTuple):
@@ -84,15 +82,6 @@ def remember(memory: Any, layer: int, row: int, head: int, at: int, key: Any, va
         record[i // 4 * 64 + lane * 4 + i % 4] = rounded + 128
         rounded = np.int32(np.rint(value[start + i] * (np.float32(127.0) / top_value)))
         record[values + i // 16 * 256 + lane // 4 * 64 + i % 16 * 4 + lane % 4] = rounded & 255
-
-
-@compiled
-def foresee(memory: Any, layer: int, row: int, head: int, count: int) -> None:
-    """Bring nearer the record that a head writes next and those that it reads first."""
-    record, lines = _record(memory, layer, row, head), memory.records.shape[4] // 64
-    last = (count + BLOCK - 1) // BLOCK - 1
-    fetch(record, lines * min(FAR, last))
-    fetch(record + last * lines * 64, lines)
 
 
 @compiled

@@ -161,25 +161,6 @@ def _in_halves(builder: Any, name: str, *whole: Any) -> Any:
     return builder.shuffle_vector(made[0], made[1], ir.Constant(ir.VectorType(INT, LANES), list(range(LANES))))
 
 
-def fetch_line(builder: Any, address: Any) -> None:
-    """Bring 64 bytes nearer before they are used."""
-    pointer = builder.inttoptr(address, BYTE.as_pointer())
-    call(builder, "llvm.prefetch.p0i8", ir.VoidType(), pointer, INT(0), INT(3), INT(1))
-
-
-@instruction
-def fetch(typing: Any, address: Any, lines: Any) -> Any:
-    """Bring so many times 64 bytes nearer before they are used."""
-
-    def emit(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, lines = arguments
-        with cgutils.for_range(builder, lines) as loop:
-            fetch_line(builder, at(builder, address, times(builder, loop.index, 64)))
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64), emit
-
-
 @instruction
 def count_up(typing: Any, address: Any) -> Any:
     """Add one to the counter at an address, seen at once by all threads."""

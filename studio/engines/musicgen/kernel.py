@@ -14,7 +14,7 @@ from zlib import crc32
 import numpy as np
 from numba import njit
 
-from studio.engines.musicgen.attention import attend, foresee, remember
+from studio.engines.musicgen.attention import attend, remember
 from studio.engines.musicgen.drawing import draw
 from studio.engines.musicgen.instructions import count_up, give_way, read_counter
 from studio.engines.musicgen.products import (
@@ -176,17 +176,12 @@ def _add_attended(weights: Any, layer: int, which: int, chosen: Any, desk: Any, 
 def _hear_itself(weights: Any, layer: int, memory: Any, feed: Any, desk: Any, seat: Any, turn: int) -> int:
     """Self-attention: keep each input's key and value, then attend to all up to it."""
     width, heads, span, mine = weights.width, weights.heads, memory.span, seat.thread
-    pairs, count = memory.records.shape[1] * heads, feed.at[0] + 1
+    pairs = memory.records.shape[1] * heads
     _prepare(weights, layer, BEFORE_ITSELF, feed.everyone, desk, seat)
     _multiply(weights, layer, QKV, filled(width), filled(3 * width) // 64, len(feed.row), mine, desk.wide, desk, seat)
-    if mine < pairs:
-        foresee(memory, layer, mine // heads, mine % heads, count)
     turn = _meet(desk, turn, seat)
     for pair in range(mine, pairs, seat.threads):
         row, head = pair // heads, pair % heads
-        following = pair + seat.threads
-        if following < pairs:
-            foresee(memory, layer, following // heads, following % heads, count)
         start = head * span
         for i in range(len(feed.row)):
             if feed.row[i] == row:
