@@ -119,7 +119,7 @@ def _meet(desk: Any, turn: int, seat: Any) -> int:
 def _multiply(
     weights: Any,
     layer: int,
-    which: int,
+    which: np.int64,
     width: int,
     blocks: int,
     rows: int,
@@ -142,7 +142,7 @@ def _multiply(
 
 
 @compiled
-def _prepare(weights: Any, layer: int, norm: int, chosen: Any, desk: Any, seat: Any) -> None:
+def _prepare(weights: Any, layer: int, norm: np.int64, chosen: Any, desk: Any, seat: Any) -> None:
     """Norm the chosen rows of the stream and round them, onto this thread's place at the desk."""
     mine, width = seat.thread, weights.width
     gain, offset = weights.norms[layer, norm, 0], weights.norms[layer, norm, 1]
@@ -152,7 +152,7 @@ def _prepare(weights: Any, layer: int, norm: int, chosen: Any, desk: Any, seat: 
 
 
 @compiled
-def _add(weights: Any, layer: int, which: int, inputs: int, chosen: Any, place: int, desk: Any, seat: Any) -> None:
+def _add(weights: Any, layer: int, which: np.int64, inputs: int, chosen: Any, place: int, desk: Any, seat: Any) -> None:
     """Multiply the rows of bytes at a place of the desk and add this thread's share to the chosen rows of the stream."""
     blocks = filled(weights.width) // 64
     _multiply(weights, layer, which, inputs, blocks, len(chosen), place, desk.made, desk, seat)
@@ -164,7 +164,7 @@ def _add(weights: Any, layer: int, which: int, inputs: int, chosen: Any, place: 
 
 
 @compiled
-def _add_attended(weights: Any, layer: int, which: int, chosen: Any, desk: Any, seat: Any) -> None:
+def _add_attended(weights: Any, layer: int, which: np.int64, chosen: Any, desk: Any, seat: Any) -> None:
     """Round what was attended to, multiply it and add it to the chosen rows of the stream."""
     mine, width = seat.thread, filled(weights.width)
     for i in range(len(chosen)):
