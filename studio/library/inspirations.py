@@ -167,8 +167,8 @@ class Inspirations:
         path = Path(track.path) if track else self._store.audio_path(take.id) if take else Path()
         try:
             return read(path)
-        except (AudioError, OSError) as error:
-            raise ReferenceGone(f"“{path.name}” cannot be read: {error}") from error
+        except AudioError as error:
+            raise ReferenceGone(str(error)) from error
 
     # ------------------------------------------------------------------------------------------------- nearest
 
