@@ -34,7 +34,7 @@ export class Bring {
     const said = [];
     const note = (text, button, act) => {
       const line = element("p", "st-note", text);
-      if (button) { const press = element("button", "st-act", button); press.onclick = act; line.append(" ", press); }
+      if (button) { const press = element("button", "st-act", button); press.onclick = () => { press.blur(); act(); }; line.append(" ", press); }
       said.push(line);
     };
     note(`${now.hears} hears the library (${now.tier}).`);
