@@ -18,7 +18,7 @@ def make_files(folder: Path, count: int, *, per_genre: int, broken: int) -> str:
     Each sketch is there as it is and once without each of its parts. Raises ValueError when that is too few.
     """
     corpus = sorted(sketches(per_genre=per_genre), key=lambda sketch: sketch.seed)  # genres in turn
-    wanted = [(sketch, part) for sketch in corpus for part in ("", *sketch.stem_names())]
+    wanted = [(sketch, part) for sketch in corpus for part in ("", *_that_can_go(sketch))]
     if len(wanted) < count - broken:
         raise ValueError(f"{len(corpus)} sketches give {len(wanted)} files: ask for more --per-genre.")
     wanted = wanted[: count - broken]
@@ -32,6 +32,12 @@ def make_files(folder: Path, count: int, *, per_genre: int, broken: int) -> str:
         f"{len(used)} sketches of {len(genres)} genres, whole and without each of their parts, of 30 s, in FLAC, MP3, OGG and "
         f"WAV; {broken} of them broken"
     )
+
+
+def _that_can_go(sketch: Sketch) -> list[str]:
+    """Its parts; none where there is but one, whose lack is silence."""
+    names = sketch.stem_names()
+    return names if len(names) > 1 else []
 
 
 def _spoil(folder: Path, genres: list[str], count: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from agents.planner import plan_from_brief
 from agents.types import Brief
@@ -131,6 +131,26 @@ def test_a_point_of_the_map_plays(library: Page) -> None:
     library.wait_for_timeout(500)
     points.first.click(force=True)
     library.wait_for_function("() => studio.deck.now?.track && studio.deck.level() > 0.003", timeout=20_000)
+
+
+def test_duplicates_are_looked_for_beside_the_page(library: Page) -> None:
+    library.locator("[data-view=charts]").click()
+    library.get_by_role("button", name="Look for duplicates").click()
+    expect(library.locator("#st-lib-duplicates")).to_contain_text("No recording is here twice", timeout=60_000)
+    expect(library.get_by_role("button", name="Look again")).to_be_visible()
+
+
+def test_a_library_that_is_not_read_yet_says_so(page: Page, filled: RunningStudio) -> None:
+    held: list[Route] = []
+    slow = True
+    page.route("**/studio/library/status", lambda route: held.append(route) if slow else route.continue_())
+    open_page(page, filled.url)
+    page.get_by_role("tab", name="Library").click()
+    expect(page.locator("#st-lib-list")).to_contain_text("Reading your library")
+    slow = False
+    for route in held:
+        route.continue_()
+    expect(page.locator(".st-track")).to_have_count(6, timeout=20_000)
 
 
 def test_two_songs_are_mashed_up_in_generate_and_the_take_says_so(library: Page) -> None:
