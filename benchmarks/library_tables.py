@@ -20,13 +20,18 @@ def put(name: str, lines: list[str]) -> None:
     print(f"written to {DOCUMENT.name}")
 
 
+def lines_of(name: str) -> list[str]:
+    """What stands between a table's marks."""
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", DOCUMENT.read_text(encoding="utf-8"), re.S)
+    return found[1].splitlines() if found else []
+
+
 def put_rows(name: str, header: list[str], rows: list[str], *, order: list[str] | None = None) -> None:
     """Put rows into a table, each in place of the one that begins with the same cell; the others stay as measured.
 
     order: how the first cells of all that a whole run makes begin; what begins otherwise is of another day, and goes.
     """
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", DOCUMENT.read_text(encoding="utf-8"), re.S)
-    kept = [row for row in (found[1].splitlines() if found else []) if row.startswith("|") and row not in header]
+    kept = [row for row in lines_of(name) if row.startswith("|") and row not in header]
     table = {row.split("|")[1].strip(): row for row in [*kept, *rows]}
     wanted = table if order is None else [cell for begin in order for cell in table if cell.startswith(begin)]
     put(name, [*header, *(table[cell] for cell in wanted)])
