@@ -194,7 +194,13 @@ class LinkSession:
         command = worker_command(python, tempo_bpm=tempo_bpm, beats=chosen.beats_a_bar, sync=chosen.start_stop)
         try:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                bufsize=1,
+                start_new_session=True,  # Ctrl-C is for the studio, which then leaves in order
             )
         except OSError as error:
             raise LinkError(f"Ableton Link cannot be started ({error.strerror}): install it again.") from error

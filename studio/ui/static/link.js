@@ -15,6 +15,9 @@ export class Link {
     deck.onBar = () => this.onPlay();
     const onShow = deck.onShow;
     deck.onShow = () => { onShow(); this.onShow(); };
+    // A start asked for here is not news to this browser's other pages: one of them plays, not all.
+    this.pages = new BroadcastChannel("studio-link");
+    this.pages.onmessage = () => { this.ours = performance.now(); };
     this.listen();
     this.load();
     here("st-link").then(() => this.show()); // Gradio lays the panel out when it is first opened
@@ -27,7 +30,8 @@ export class Link {
     const from = performance.now();
     const answer = await fetch(`studio/link/${verb}`, { method: "POST", body: body ? JSON.stringify(body) : undefined });
     const data = await answer.json().catch(() => ({}));
-    if (!answer.ok) return this.complain(data.detail ?? "That did not work.");
+    this.problem = answer.ok ? "" : data.detail ?? "That did not work."; // until the next press
+    if (!answer.ok) return this.show();
     this.hear(data, from);
   }
   async load(since) {
@@ -48,6 +52,7 @@ export class Link {
       while (this.joined) await this.load(this.version);
     } catch {
       this.hear({ ...this.state, joined: false, error: "The studio does not answer." }, performance.now());
+      this.version = null; // whatever it says next is news
     } finally { this.following = false; }
   }
 
@@ -85,7 +90,11 @@ export class Link {
     this.wanted = null;
     await this.deck.swapToTake(); // what was heard while it was made has become a take
     if (!state.follow) await this.lead();
-    if (state.start_stop && !state.playing) { this.ours = performance.now(); await this.ask("play"); }
+    if (state.start_stop && !state.playing) {
+      this.ours = performance.now();
+      this.pages.postMessage("started");
+      await this.ask("play");
+    }
     if (this.joined) this.player.start();
   }
   async lead() {
@@ -146,15 +155,10 @@ export class Link {
     const { state } = this;
     if (!state) return;
     if (!state.available) return this.ask("install");
-    $("st-link-join").disabled = true;
-    this.complain("");
+    this.toggling = true;
+    this.show();
     try { await this.ask(state.joined ? "leave" : "join", state.joined ? undefined : { tempo_bpm: 120 }); }
-    finally { $("st-link-join").disabled = false; }
-  }
-  complain(text) {
-    if (!$("st-link-error")) return;
-    $("st-link-error").textContent = text;
-    $("st-link-error").classList.toggle("st-hidden", !text);
+    finally { this.toggling = false; this.show(); }
   }
 
   show() {
@@ -167,11 +171,13 @@ export class Link {
     box.dataset.playing = state.playing;
     join.textContent = state.joined ? "Leave" : state.available ? "Join" : running ? "Installing" : "Install";
     join.classList.toggle("st-hidden", !state.available && !state.may_install);
-    if (!state.available) join.disabled = running;
+    join.disabled = Boolean(this.toggling) || (!state.available && running);
     $("st-link-take").disabled = !state.joined;
     const others = ["Nobody else yet", "1 other program"][state.peers] ?? `${state.peers} other programs`;
     $("st-link-peers").textContent = state.joined ? others : state.available ? "Not joined" : running ? installing.stage : "Not installed";
-    this.complain(state.error || installing.error);
+    const wrong = this.problem || state.error || installing.error;
+    $("st-link-error").textContent = wrong;
+    $("st-link-error").classList.toggle("st-hidden", !wrong);
     $("st-link-follow").setAttribute("aria-pressed", state.follow);
     $("st-link-lead").setAttribute("aria-pressed", !state.follow);
     this.put("st-link-tempo", state.joined ? Number(state.tempo_bpm.toFixed(2)) : "");

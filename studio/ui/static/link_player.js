@@ -30,11 +30,13 @@ export class BarPlayer {
     this.handOver();
     const turn = (this.turn = {});
     this.state = "waiting";
-    deck.listen();
+    const awake = deck.listen();
     this.sound ??= new SoundClock(deck.context);
     this.sound.forget();
     deck.showState();
     try {
+      if (navigator.userActivation && !navigator.userActivation.hasBeenActive) throw new Error("Press play to hear it.");
+      await awake; // a browser lets no page sound that nobody has touched
       const music = await this.musicOf(deck.now.take);
       if (turn !== this.turn || !session.line) return;
       const buffer = await this.bufferAt(music, session.line.tempo);
