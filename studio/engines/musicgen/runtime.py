@@ -109,6 +109,7 @@ def _native(loaded: Loaded, *, bits: int, is_changed: bool, progress: Callable[[
             decoder, path, bits=bits, made_from=made_from, progress=progress
         )
     runtime = NativeRuntime(packed)
+    runtime.warm()
     return Opened(runtime, {"runtime": runtime.name, "precision": runtime.precision, "products": runtime.products})
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from studio.engines.musicgen.native_loop import NativeLoop
 
 MOST_THREADS = 16
-TRY_EVERY = 40  # steps between two looks at whether more or fewer threads would be faster
+TRY_EVERY = 120  # steps between two looks at whether more or fewer threads would be faster
 
 
 class Crew:
@@ -86,6 +86,16 @@ class NativeRuntime:
         from studio.engines.musicgen.native_loop import NativeLoop
 
         return NativeLoop(self, late=late)
+
+    def warm(self) -> None:
+        """Take a step nobody hears, so that what numba has to compile or to read is there before the first take."""
+        import torch
+
+        from studio.engines.musicgen.decode import Conditioning
+
+        width, codebooks = self._packed.width, self._packed.codebooks
+        self.begin(Conditioning(torch.ones(1, 1, width), torch.ones(1, 1, dtype=torch.long)), steps=1)
+        self.feed(torch.zeros(codebooks, 1, dtype=torch.long))
 
     def begin(self, conditioning: Conditioning, *, steps: int) -> None:
         """Forget what was heard and listen to new words; see `Runtime.begin`."""
@@ -267,7 +277,7 @@ def _desk(packed: Packed, *, threads: int, rows: int, room: int) -> Any:
     rows, width = max(rows, kernel.MOST_INPUTS), padded(packed.width)
     wide = max(padded(3 * packed.width), padded(packed.inner))
     return kernel.Desk(
-        positions=_positions(room, packed.width),
+        positions=_positions(-(-room // 2048) * 2048, packed.width),
         stream=np.zeros((rows, width), np.float32),
         wide=np.zeros((rows, wide), np.float32),
         attended=np.zeros((rows, width), np.float32),
@@ -282,9 +292,9 @@ def _desk(packed: Packed, *, threads: int, rows: int, room: int) -> Any:
     )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _positions(room: int, width: int) -> np.ndarray:
-    """The decoder's sinusoidal positions (room, width)."""
+    """The decoder's sinusoidal positions (room, width), which every take needs again."""
     from transformers.models.musicgen.modeling_musicgen import MusicgenSinusoidalPositionalEmbedding
 
     return np.asarray(MusicgenSinusoidalPositionalEmbedding.get_embedding(room, width).numpy())
