@@ -207,6 +207,7 @@ def pictures_of_the_page(playwright: Any) -> None:
     with tempfile.TemporaryDirectory() as folder, running_studio(Path(folder)) as studio:
         browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
         page = browser.new_page(viewport={"width": 1280, "height": 860}, color_scheme="dark")
+        page.set_default_timeout(180_000)  # on a busy machine, too
         open_page(page, studio.url)
         for words, length in BRIEFS:
             make_take(page, words, length)
