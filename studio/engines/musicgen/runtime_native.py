@@ -94,7 +94,9 @@ class NativeRuntime:
         from studio.engines.musicgen.decode import Conditioning
 
         width, codebooks = self._packed.width, self._packed.codebooks
-        self.begin(Conditioning(torch.ones(1, 1, width), torch.ones(1, 1, dtype=torch.long)), steps=1)
+        hears_words = "layers.0.cross_kv" in self._packed.arrays  # a melody model has them before the codes
+        mask = torch.ones(1, 1, dtype=torch.long) if hears_words else None
+        self.begin(Conditioning(torch.ones(1, 1, width), mask), steps=1)
         self.feed(torch.zeros(codebooks, 1, dtype=torch.long))
 
     def begin(self, conditioning: Conditioning, *, steps: int) -> None:

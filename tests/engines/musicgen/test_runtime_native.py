@@ -124,6 +124,15 @@ def test_a_take_does_not_hear_the_one_before(load_tiny: Callable[[str], Any]) ->
     assert torch.equal(one_by_one(runtime, conditioning, columns), first)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_runtime_warmed_up_plays_as_a_fresh_one(load_tiny: Callable[[str], Any], kind: str) -> None:
+    loaded = load_tiny(kind)
+    fresh, warm = NativeRuntime(packed_of(loaded)), NativeRuntime(packed_of(loaded))
+    warm.warm()
+    conditioning, columns = condition(loaded), columns_for(loaded, count=5)
+    assert torch.equal(one_by_one(warm, conditioning, columns), one_by_one(fresh, conditioning, columns))
+
+
 def test_padding_is_not_heard(load_tiny: Callable[[str], Any]) -> None:
     loaded = load_tiny("mono")
     runtime, whole, columns = NativeRuntime(packed_of(loaded)), condition(loaded), columns_for(loaded, count=8)
