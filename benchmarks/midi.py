@@ -138,6 +138,31 @@ def in_a_thread(seconds: float) -> np.ndarray:
     return np.array(late) * 1_000
 
 
+_EMPTY = """
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+from studio.live_midi.worker import _hurry, now
+_hurry()
+late, moment = [], now() + 0.2
+for _ in range(int(float(sys.argv[2]) * 80)):
+    moment += 1 / 80
+    while (left := moment - now()) > 0.0006:
+        time.sleep(min(0.001, left - 0.0006))
+    while now() < moment:
+        pass
+    late.append((now() - moment) * 1000)
+print(json.dumps(late))
+"""
+
+
+def an_empty_loop(seconds: float) -> np.ndarray:
+    """How late a process of the same priority is woken that does nothing at all: what the machine itself allows."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _EMPTY, str(ROOT), str(seconds)], capture_output=True, text=True, check=True
+    )
+    return np.array(json.loads(ran.stdout))
+
+
 def through_jack(seconds: float) -> tuple[np.ndarray, int]:
     """What another program hears of the clock pulses, in milliseconds late, and how many were lost or doubled."""
     name = f"bench-{os.getpid()}"
@@ -191,11 +216,12 @@ def measure(seconds: float) -> list[Row]:
                     )
                 )
                 worker.client.close()
+            rows.append(Row("an empty loop of the same priority", meanwhile, an_empty_loop(seconds)))
             rows.append(Row("a thread in the studio’s process", meanwhile, in_a_thread(seconds)))
             if shutil.which("jackd"):
                 late, odd = through_jack(seconds)
                 rows.append(Row("another program, through JACK", meanwhile, late, odd))
-        for row in rows[-4:]:
+        for row in rows[-5:]:
             sys.stdout.write(f"{line_of(row)}\n")
     return rows
 
@@ -225,7 +251,8 @@ def page(rows: list[Row], seconds: float, load: tuple[float, float, float]) -> s
         f"hears at a virtual port, JACK’s own period ({PERIOD_FRAMES} frames at 48 kHz, {PERIOD_FRAMES / 48:.1f} ms) included;",
         "what JACK drops or repeats when the machine is too busy for its periods is counted. “Real-time” is Linux’s SCHED_FIFO, which the process asks for and",
         "gets where the user may (on Debian: member of the group audio with jackd’s limits, or root); “usual priority” is without it. The",
-        "thread is what the process of its own is there for: beside rendering, Python’s lock keeps it waiting.",
+        "empty loop does nothing but be woken 80 times a second: what it is late, the machine is (here a virtual one, whose host takes",
+        "the processor away now and then), and no program on it can be better. The thread is what the process of its own is there for: beside rendering, Python’s lock keeps it waiting.",
         "",
     ]
     return "\n".join(text)
