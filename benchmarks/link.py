@@ -193,6 +193,10 @@ def main() -> None:
         rows = starts_on_the_page(room, Path(folder), options.starts, options.seconds)
         print("\n".join(rows))
         lines += ["", *rows]
+        lines.append(
+            f"\nThe machine: {os.cpu_count()} cores, load average {os.getloadavg()[1]:.0f} meanwhile; headless Chromium plays into a "
+            "sink that waits for the processor like any other program, a sound card does not."
+        )
     if options.write:
         (ROOT / "docs" / "link.md").write_text(
             "# Ableton Link, measured\n\nMade by `.venv/bin/python benchmarks/link.py --write`. What it is and how to use it: "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from agents.harmony import Meter
-from agents.types import Brief
+from agents.types import Brief, SongPlan
 from audio.beats import Beats, track_beats
 from audio.clip import Clip
 from audio.stretch import TempoOutOfRange
@@ -17,15 +17,17 @@ from studio.desk.items import remember
 from studio.desk.listening import beats_shown
 from studio.engines.audiocraft.engine import environment_python
 from studio.engines.audiocraft.install import NOTES
-from studio.engines.base import Rendering, Sampling
+from studio.engines.base import Listener, Rendering, Sampling
 from studio.jobs import GenerateRequest
 from studio.link import NotJoined
 from studio.link_take import ask_link_take, felt_tempo, take_music, take_sound
 from studio.settings import Settings
 from studio.studio import NotYours, Studio
 from studio.takes import EngineFacts
+from tests.audio.rhythms import band
 from tests.engines_for_tests import ToneEngine, plan_of
-from tests.link_room import Room, link_room
+from tests.link_room import Room, link_room, until
+from tests.ui.studios import ToneEngine as TonePipeline
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +38,17 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 @pytest.fixture
 def studio(room: Room, tmp_path: Path) -> Iterator[Studio]:
-    """A studio whose Link runs in the room."""
-    python = environment_python(tmp_path / "link")
+    with Studio(Settings(data_dir=with_link(tmp_path, room))) as studio:
+        yield studio
+
+
+def with_link(data: Path, room: Room) -> Path:
+    """A data folder in which Link is installed, in the room."""
+    python = environment_python(data / "link")
     python.parent.mkdir(parents=True)
     python.symlink_to(room.python)
-    (tmp_path / "link" / NOTES).write_text('["env", "whole"]')
-    with Studio(Settings(data_dir=tmp_path)) as studio:
-        yield studio
+    (data / "link" / NOTES).write_text('["env", "whole"]')
+    return data
 
 
 def made(studio: Studio, words: str, *, tempo_bpm: float | None = None) -> str:
@@ -73,6 +79,35 @@ def test_a_take_is_asked_at_the_sessions_tempo_and_keeps_it(studio: Studio) -> N
     heard = track_beats(studio.mixing_desk.open(f"take:{take.id}", owner=None).clip(), tempo_bpm=111.0)
     assert heard.tempo_bpm == pytest.approx(111.0, rel=0.002)
     assert take_music(studio, take.id, owner="").exact
+
+
+class LooseEngine(TonePipeline):
+    """A drummer who takes every tempo two percent too fast."""
+
+    def generate(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
+        clip, _ = band(tempo_bpm=plan.tempo_bpm.value * 1.02, bars=12)
+        listener.started(sample_rate_hz=clip.sample_rate_hz, channels=clip.channels, frames=clip.frames)
+        listener.heard(clip)
+        return Rendering(clip=clip, complete=True)
+
+
+def test_what_is_played_inexactly_is_kept_on_the_grid_as_a_version(room: Room, tmp_path: Path) -> None:
+    settings = Settings(data_dir=with_link(tmp_path, room), engine="tone")
+    with Studio(settings, engines=LooseEngine()) as studio:
+        studio.link.join(tempo_bpm=110.0)
+        request = GenerateRequest(brief=Brief(words="drums, 90 bpm", seconds=24.0), engine="tone")
+        job = studio.jobs.wait(ask_link_take(studio, request).id, timeout_seconds=60)
+        assert job.take_id, job.error
+        until(lambda: studio.takes().total == 2, "no version was laid on the grid", seconds=60)
+        version = studio.takes(limit=1).entries[0].take
+        assert version.parent == job.take_id
+        music = take_music(studio, version.id, owner="")
+        assert music.exact and music.tempo_bpm == pytest.approx(110.0)
+        before, after = (
+            track_beats(studio.mixing_desk.open(f"take:{each}", owner=None).clip()).tempo_bpm
+            for each in (job.take_id, version.id)
+        )
+        assert before == pytest.approx(112.2, abs=0.3) and after == pytest.approx(110.0, abs=0.2)
 
 
 def test_a_plan_that_was_made_first_is_moved_to_the_sessions_tempo(studio: Studio) -> None:
@@ -128,3 +163,11 @@ def test_anothers_take_is_not_there(studio: Studio) -> None:
     take = made(studio, "house, 124 bpm")
     with pytest.raises(NotYours):
         take_music(studio, take, owner="anna")
+
+
+def test_live_midi_counts_by_the_session_while_there_is_one(studio: Studio) -> None:
+    own = studio.midi.clock
+    studio.link.join(tempo_bpm=97.0)
+    assert studio.midi.clock.tempo_bpm == pytest.approx(97.0, abs=0.001)
+    studio.link.leave()
+    assert studio.midi.clock is own
