@@ -112,11 +112,11 @@ def starts_on_the_page(room: Room, folder: Path, starts: int, seconds: float) ->
     from playwright.sync_api import sync_playwright
 
     from tests.browser.conftest import QUIET, _chromium, open_page
-    from tests.browser.test_link import join, make_take, off_the_bar_seconds, playing, room_python
+    from tests.browser.test_link import join, make_take, off_the_bar_seconds, playing
     from tests.running import running_studio
 
     with (
-        running_studio(room_python(folder / "data", room)) as studio,
+        running_studio(room.install_in(folder / "data")) as studio,
         sync_playwright() as playwright,
         room.peer(120.0) as peer,
     ):

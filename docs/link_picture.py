@@ -19,7 +19,6 @@ def main() -> None:
 
     from docs.screenshots import make_take
     from tests.browser.conftest import QUIET, _chromium, open_page
-    from tests.browser.test_link import room_python
     from tests.link_room import link_room
     from tests.running import running_studio
 
@@ -29,7 +28,7 @@ def main() -> None:
         room.peer(122.0) as peer,
         room.peer(122.0),
     ):
-        data = room_python(Path(folder) / "data", room)
+        data = room.install_in(Path(folder) / "data")
         with running_studio(data) as studio, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
             page = browser.new_page(viewport={"width": 680, "height": 720}, color_scheme="dark")

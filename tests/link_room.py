@@ -22,6 +22,9 @@ from typing import Any
 
 import pytest
 
+from studio.engines.audiocraft.engine import environment_python
+from studio.engines.audiocraft.install import NOTES
+
 # As `ip link set lo up` does it (netdevice(7): SIOCSIFFLAGS with IFF_UP and IFF_RUNNING), for not every machine has that.
 _LOOPBACK_UP = """
 import fcntl, socket, struct, time
@@ -69,6 +72,14 @@ class Room:
 
     where: str
     python: Path
+
+    def install_in(self, data_dir: Path) -> Path:
+        """Let a studio on this data folder find Link installed there, in the room."""
+        python = environment_python(data_dir / "link")
+        python.parent.mkdir(parents=True)
+        python.symlink_to(self.python)
+        (data_dir / "link" / NOTES).write_text('["env", "whole"]')
+        return data_dir
 
     @contextmanager
     def peer(self, tempo_bpm: float = 120.0) -> Iterator[Peer]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from studio.engines.audiocraft.engine import environment_python
-from studio.engines.audiocraft.install import NOTES
 from tests.browser.conftest import open_page
 from tests.link_room import Peer, Room, link_room, until
 from tests.running import RunningStudio, running_studio
@@ -41,15 +38,6 @@ EXPECTED = """() => {
 }"""
 
 
-def room_python(data: Path, room: Room) -> Path:
-    """Let a studio on this data folder take the room's Python for the one Link was installed in."""
-    python = environment_python(data / "link")
-    python.parent.mkdir(parents=True)
-    python.symlink_to(room.python)
-    (data / "link" / NOTES).write_text('["env", "whole"]')
-    return data
-
-
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
     with link_room(tmp_path_factory.mktemp("room")) as room:
@@ -59,7 +47,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 @pytest.fixture(scope="module")
 def studio(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
     """A studio whose Link runs in the room."""
-    with running_studio(room_python(tmp_path_factory.mktemp("link-data"), room)) as running:
+    with running_studio(room.install_in(tmp_path_factory.mktemp("link-data"))) as running:
         yield running
 
 

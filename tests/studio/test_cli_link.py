@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 import app
-from studio.engines.audiocraft.engine import environment_python
-from studio.engines.audiocraft.install import NOTES
 from tests.link_room import Room, link_room, until
 
 ROOT = Path(__file__).parents[2]
@@ -27,10 +25,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 @pytest.fixture
 def installed(room: Room, data_dir: Path) -> Room:
-    python = environment_python(data_dir / "link")
-    python.parent.mkdir(parents=True)
-    python.symlink_to(room.python)
-    (data_dir / "link" / NOTES).write_text('["env", "whole"]')
+    room.install_in(data_dir)
     return room
 
 

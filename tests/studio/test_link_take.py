@@ -15,8 +15,6 @@ from audio.clip import Clip
 from audio.stretch import TempoOutOfRange
 from studio.desk.items import remember
 from studio.desk.listening import beats_shown
-from studio.engines.audiocraft.engine import environment_python
-from studio.engines.audiocraft.install import NOTES
 from studio.engines.base import Listener, Rendering, Sampling
 from studio.jobs import GenerateRequest
 from studio.link import NotJoined
@@ -38,17 +36,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 @pytest.fixture
 def studio(room: Room, tmp_path: Path) -> Iterator[Studio]:
-    with Studio(Settings(data_dir=with_link(tmp_path, room))) as studio:
+    with Studio(Settings(data_dir=room.install_in(tmp_path))) as studio:
         yield studio
-
-
-def with_link(data: Path, room: Room) -> Path:
-    """A data folder in which Link is installed, in the room."""
-    python = environment_python(data / "link")
-    python.parent.mkdir(parents=True)
-    python.symlink_to(room.python)
-    (data / "link" / NOTES).write_text('["env", "whole"]')
-    return data
 
 
 def made(studio: Studio, words: str, *, tempo_bpm: float | None = None) -> str:
@@ -92,7 +81,7 @@ class LooseEngine(TonePipeline):
 
 
 def test_what_is_played_inexactly_is_kept_on_the_grid_as_a_version(room: Room, tmp_path: Path) -> None:
-    settings = Settings(data_dir=with_link(tmp_path, room), engine="tone")
+    settings = Settings(data_dir=room.install_in(tmp_path), engine="tone")
     with Studio(settings, engines=LooseEngine()) as studio:
         studio.link.join(tempo_bpm=110.0)
         request = GenerateRequest(brief=Brief(words="drums, 90 bpm", seconds=24.0), engine="tone")

@@ -10,8 +10,6 @@ import httpx
 import pytest
 from gradio_client import Client
 
-from studio.engines.audiocraft.engine import environment_python
-from studio.engines.audiocraft.install import NOTES
 from studio.ui.build import build_page
 from studio.ui.link_panel import followed
 from tests.link_room import Room, link_room, until
@@ -24,18 +22,9 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
         yield room
 
 
-def with_link(data: Path, room: Room) -> Path:
-    """A data folder in which Link is installed, in the room."""
-    python = environment_python(data / "link")
-    python.parent.mkdir(parents=True)
-    python.symlink_to(room.python)
-    (data / "link" / NOTES).write_text('["env", "whole"]')
-    return data
-
-
 @pytest.fixture(scope="module")
 def local(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served_studio(with_link(tmp_path_factory.mktemp("link"), room), build=build_page) as served:
+    with served_studio(room.install_in(tmp_path_factory.mktemp("link")), build=build_page) as served:
         yield served
 
 
@@ -137,7 +126,7 @@ def test_other_programs_ask_by_functions(local: Served) -> None:
 
 
 def test_guests_have_no_link(room: Room, tmp_path: Path) -> None:
-    data = with_link(tmp_path, room)
+    data = room.install_in(tmp_path)
     with served_studio(data, build=build_page, host="0.0.0.0", auth=("anna:a",)) as shared:
         owner, anna = shared.serving.logins
         with shared.browser(anna) as hers, shared.browser(owner) as ours:
