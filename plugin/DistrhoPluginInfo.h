@@ -6,7 +6,16 @@
 #define DISTRHO_PLUGIN_URI "urn:musicgen-studio:takes"
 #define DISTRHO_PLUGIN_CLAP_ID "studio.musicgen.takes"
 
+#ifdef HAVE_DGL  // what draws windows is there: see CMakeLists.txt
+#define DISTRHO_PLUGIN_HAS_UI 1
+#define DISTRHO_PLUGIN_WANT_DIRECT_ACCESS 1
+#define DISTRHO_UI_USE_NANOVG 1
+#define DISTRHO_UI_USER_RESIZABLE 0
+#define DISTRHO_UI_DEFAULT_WIDTH 560
+#define DISTRHO_UI_DEFAULT_HEIGHT 420
+#else
 #define DISTRHO_PLUGIN_HAS_UI 0
+#endif
 #define DISTRHO_PLUGIN_IS_RT_SAFE 1
 #define DISTRHO_PLUGIN_IS_SYNTH 1
 #define DISTRHO_PLUGIN_NUM_INPUTS 0

@@ -4,11 +4,12 @@
 #  - VST3: the last MIDI controller's number was one too high, so that the first parameter always read 0.
 #  - VST3: a bar's quarter notes were cut to a whole number: 7/8 ran wrong, and 1/8 or 3/16 divided by zero.
 #  - VST3: a host's press on a button was not passed on, and it stayed pressed in the host's eyes.
+#  - VST3: of two hosts in one process, the first that let go took the plug-in away from the other.
 #  - VST3: a host that said twice that the plug-in is to be active was complained about.
 #  - VST3: a state that the host took in pieces was written from its start each time.
 #  - CLAP: a host's transport event within a block was taken for MIDI, and complained about on the audio thread.
 set(DPF_MENDED "${CMAKE_BINARY_DIR}/dpf")
-file(COPY "${DPF_DIR}/distrho" "${DPF_DIR}/utils" DESTINATION "${DPF_MENDED}")
+file(COPY "${DPF_DIR}/distrho" "${DPF_DIR}/dgl" "${DPF_DIR}/utils" DESTINATION "${DPF_MENDED}")
 
 function(_mend FILE FROM TO)
   file(READ "${DPF_MENDED}/distrho/src/${FILE}" text)
@@ -30,6 +31,7 @@ _mend(DistrhoPluginVST3.cpp
 _mend(DistrhoPluginVST3.cpp
   "if (active)\n            fPlugin.activate();\n        else"
   "if (active && fPlugin.isActive())\n            return V3_OK;\n        else if (active)\n            fPlugin.activate();\n        else")
+_mend(DistrhoPluginVST3.cpp "    DISTRHO_NAMESPACE::sPlugin = nullptr;\n" "")
 _mend(DistrhoPluginVST3.cpp "write(stream, const_cast<char*>(buffer), size" "write(stream, const_cast<char*>(buffer) + wrtntotal, size")
 _mend(DistrhoPluginCLAP.cpp "case CLAP_EVENT_TRANSPORT:\n" "case CLAP_EVENT_TRANSPORT:\n                        break;\n")
 
@@ -42,6 +44,13 @@ function(takes_plugin FORMAT)
   target_include_directories(${target} SYSTEM PRIVATE "${DPF_MENDED}/distrho")
   target_compile_definitions(${target} PRIVATE DISTRHO_PLUGIN_TARGET_${upper})
   target_link_libraries(${target} PRIVATE takes-core ${CMAKE_DL_LIBS})
+  if(TARGET takes-window)
+    target_sources(${target} PRIVATE src/window.cpp "${DPF_MENDED}/distrho/DistrhoUIMain.cpp")
+    target_link_libraries(${target} PRIVATE takes-window)
+    if(APPLE)
+      target_sources(${target} PRIVATE "${DPF_MENDED}/distrho/DistrhoUI_macOS.mm")
+    endif()
+  endif()
   set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME MusicGenStudio)
   _export_only(${target} ${FORMAT})
   if(MINGW)
@@ -54,14 +63,16 @@ endfunction()
 function(_export_only TARGET FORMAT)
   set(symbols "${DPF_MENDED}/utils/symbols/${FORMAT}")
   if(FORMAT STREQUAL "lv2")
-    set(symbols "${DPF_MENDED}/utils/symbols/lv2-dsp")
+    if(NOT TARGET takes-window)
+      set(symbols "${DPF_MENDED}/utils/symbols/lv2-dsp")
+    endif()
   endif()
   if(WIN32)
     target_sources(${TARGET} PRIVATE "${symbols}.def")
   elseif(APPLE)
     target_link_options(${TARGET} PRIVATE "LINKER:-exported_symbols_list,${symbols}.exp")
   else()
-    target_link_options(${TARGET} PRIVATE "LINKER:--version-script=${symbols}.version")
+    target_link_options(${TARGET} PRIVATE "LINKER:--version-script=${symbols}.version" "LINKER:--no-undefined")
   endif()
 endfunction()
 
@@ -102,7 +113,6 @@ endfunction()
 # LV2 says what it is in Turtle files, which DPF's generator writes by loading the plug-in: not when compiling for another system.
 function(_place_lv2 TARGET)
   _place(${TARGET} MusicGenStudio.lv2 "${CMAKE_SHARED_LIBRARY_SUFFIX}")
-  set_target_properties(${TARGET} PROPERTIES OUTPUT_NAME MusicGenStudio_dsp)
   if(CMAKE_CROSSCOMPILING)
     message(STATUS "LV2: its Turtle files are written on the system it is for; run lv2_ttl_generator there")
     return()

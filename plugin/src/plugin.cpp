@@ -23,6 +23,8 @@ public:
         worker_.setRate(getSampleRate());
     }
 
+    takes::Worker& worker() { return worker_; }
+
 protected:
     const char* getLabel() const override { return "MusicGenStudioTakes"; }
     const char* getDescription() const override { return "Plays the takes of a MusicGen Studio on this machine, in the host's tempo."; }
@@ -181,3 +183,6 @@ private:
 Plugin* createPlugin() { return new TakesPlugin; }
 
 END_NAMESPACE_DISTRHO
+
+/// What the window speaks to.
+takes::Worker& workerOf(void* plugin) { return static_cast<DISTRHO_NAMESPACE::TakesPlugin*>(static_cast<DISTRHO_NAMESPACE::Plugin*>(plugin))->worker(); }

@@ -126,6 +126,12 @@ std::string Worker::title() const
     return unescaped(field(kept_.facts, "title"));
 }
 
+std::string Worker::wanted() const
+{
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return wanted_;
+}
+
 std::vector<TakeLine> Worker::takes() const
 {
     const std::lock_guard<std::mutex> guard(mutex_);

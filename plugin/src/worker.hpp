@@ -45,6 +45,7 @@ public:
     std::string kept() const;
     bool restore(const std::string& state);
     std::string title() const;                 ///< of the take that plays
+    std::string wanted() const;                ///< the take that is to play
     std::string sentence() const;              ///< the status in a whole sentence
     std::vector<TakeLine> takes() const;       ///< as listed last
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -54,10 +55,10 @@ def test_the_lv2s_turtle_keeps_to_the_specifications(built: Built, tmp_path: Pat
     ran = subprocess.run(
         [validate, *map(str, [*specifications, *built.lv2.glob("*.ttl")])], capture_output=True, text=True
     )
-    ours = [
-        line for line in (ran.stdout + ran.stderr).splitlines() if "MusicGenStudio" in line or "musicgen-studio" in line
-    ]
-    assert not ours, "\n".join(ours)
+    said = re.split(r"^(?=error|warning)", ran.stdout + ran.stderr, flags=re.M)
+    # DPF says its maker and label in words of MOD's, which LV2's own tools do not know.
+    ours = [each for each in said if "usicgen-studio" in each.lower() and "moddevices.com" not in each]
+    assert "Found" in ran.stderr + ran.stdout and not ours, "\n".join(ours)
 
 
 def test_the_clap_can_be_loaded_and_asked_what_it_is(built: Built) -> None:

@@ -145,6 +145,7 @@ def test_a_project_plays_with_the_studio_closed(built: Built, found: KnownStudio
     daw.wait_for_sound(97.0)
     before = daw.play(2.0, notes=[(60, 1_000, 1.5)])
     daw.set(Release=0.5)
+    daw.idle(0.2)  # this host passes knobs on as it plays
     kept = tmp_path / "project"
     daw.plugin.save_state(str(kept))
     monkeypatch.setenv("MUSICGEN_STUDIO_PLUGIN_FILE", str(tmp_path / "no-studio.txt"))

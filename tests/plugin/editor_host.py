@@ -1,0 +1,31 @@
+"""A program that opens the plug-in's window in pedalboard and keeps its audio running: `editor_host.py PLUGIN SECONDS`."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+import time
+
+
+def main() -> None:
+    import pedalboard
+    import pedalboard._pedalboard as inner
+
+    inner.PARAMETER_NAME_REGEXES_TO_IGNORE.add(re.compile(r"MIDI Ch\. "))
+    plugin = pedalboard.load_plugin(sys.argv[1])
+    over = threading.Event()
+
+    def sound() -> None:
+        until = time.monotonic() + float(sys.argv[2])
+        while time.monotonic() < until:
+            plugin([], duration=0.05, sample_rate=48_000, reset=False)
+            time.sleep(0.05)
+        over.set()
+
+    threading.Thread(target=sound, daemon=True).start()
+    plugin.show_editor(over)
+
+
+if __name__ == "__main__":
+    main()
