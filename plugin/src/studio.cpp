@@ -57,6 +57,7 @@ Status Studio::call(const char* method, const std::string& path, const std::stri
     request.headers = {{"X-Studio-Token", place.token}, {"X-Studio-Protocol", std::to_string(kProtocol)}};
     request.body = body;
     request.most_bytes = most_bytes;
+    request.silent_seconds = 8;  // a studio that makes music on every core answers late
     reply = ask(request, stop_);
     switch (reply.end) {
     case HttpEnd::kReplied: break;

@@ -174,7 +174,7 @@ int hear(const char* path, double seconds, double bpm)
     constexpr uint32_t block = 256;
     std::vector<std::unique_ptr<Instance>> one;
     one.push_back(std::make_unique<Instance>(open(path), block));
-    if (!waitForSound(one, bpm, 30)) fail("no sound came");
+    if (!waitForSound(one, bpm, 120)) fail("no sound came");
     std::vector<float> heard;
     for (uint32_t frame = 0; frame < seconds * kRate; frame += block) {
         if (frame <= 1000 && 1000 < frame + block) one[0]->note(60, true, 1000 - frame);
@@ -191,7 +191,7 @@ int watch(const char* path, double seconds, bool sin)
     constexpr uint32_t block = 64;
     std::vector<std::unique_ptr<Instance>> one;
     one.push_back(std::make_unique<Instance>(open(path), block));
-    if (!waitForSound(one, 120, 30)) fail("no sound came");
+    if (!waitForSound(one, 120, 120)) fail("no sound came");
     std::atomic<long> allowed{0}, done{0};
     std::atomic<int> refuses{-1};
     std::atomic<float> peak{0};

@@ -65,7 +65,7 @@ class Daw:
             self.engine.render(0.05)
             time.sleep(0.05)
 
-    def wait(self, what: Callable[[Daw], bool], *, seconds: float = 30.0) -> None:
+    def wait(self, what: Callable[[Daw], bool], *, seconds: float = 90.0) -> None:
         until = time.monotonic() + seconds
         while not what(self):
             assert time.monotonic() < until, f"still “{self.status}”, a sound at {self.sound_tempo}"

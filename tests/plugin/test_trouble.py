@@ -150,7 +150,7 @@ def test_an_impostor_is_named_and_the_project_plays_on(
     with impostor(answer) as port:
         place.write_text(f"address 127.0.0.1\nport {port}\ntoken any\n")
         daw = opened(built, project)
-        daw.wait(lambda each: each.status == status, seconds=75)
+        daw.wait(lambda each: each.status == status, seconds=90)
         assert plays(daw) < 0.5  # never slower than the sound itself
         began = time.monotonic()
         del daw
