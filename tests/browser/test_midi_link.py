@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.test_generate import ask, wait_for_new_take
-from tests.browser.test_link import join, room_python
+from tests.browser.test_link import join
 from tests.browser.test_midi import midi_page
 from tests.link_room import Room, link_room
 from tests.running import RunningStudio, running_studio
@@ -24,7 +24,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 @pytest.fixture(scope="module")
 def studio(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    with running_studio(room_python(tmp_path_factory.mktemp("midi-link-data"), room)) as running:
+    with running_studio(room.install_in(tmp_path_factory.mktemp("midi-link-data"))) as running:
         yield running
 
 
