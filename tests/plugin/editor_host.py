@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sys
 import threading
@@ -24,7 +25,19 @@ def main() -> None:
         over.set()
 
     threading.Thread(target=sound, daemon=True).start()
+    handler = lenient_about_windows()
     plugin.show_editor(over)
+    del handler
+
+
+def lenient_about_windows() -> object:
+    """Go on after X errors, as JUCE's own programs do; pedalboard leaves Xlib's handler, which ends the process.
+
+    JUCE asks for properties of window 0 where no window manager runs. Keep what is returned: it is the handler.
+    """
+    told = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(lambda display, error: 0)
+    ctypes.CDLL("libX11.so.6").XSetErrorHandler(told)
+    return told
 
 
 if __name__ == "__main__":

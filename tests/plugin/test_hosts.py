@@ -179,7 +179,7 @@ def test_a_new_take_is_made_by_the_studio_and_played(built: Built, found: KnownS
     before = daw.play(4.0, notes=[(60, 0, 3.9)])
     daw.set(Bars_of_a_new_take=1 / 63)  # 2 of 1 to 64
     daw.press("New take")
-    daw.wait(lambda each: each.status == "Ready", seconds=90)
+    daw.wait(lambda each: each.status != "Ready", seconds=30)  # it was: of the take before
     daw.wait_for_sound(140.0)
     after = daw.play(4.0, notes=[(60, 0, 3.9)])
     assert np.abs(after).max() > 0.05

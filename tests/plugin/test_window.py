@@ -77,6 +77,7 @@ def test_takes_are_chosen_and_asked_for_in_the_window(built: Built, studio: Know
         click(FIRST_ROW[0], FIRST_ROW[1] + ROW)  # the second newest
         until(lambda: f'"take":"{studio.tone}"' in plays())
         click(*FIELD)
+        do("windowfocus", shown)  # which a window manager would do
         do("type", "--delay", "40", "slow waltz, 2 bars")
         do("key", "Return")
         until(
