@@ -168,13 +168,20 @@ def test_prompt_and_settings_travel_in_the_file_unless_one_unticks_them(page: Pa
     assert not found[1]
 
 
+def open_the_editor(page: Page) -> None:
+    """Open it if it is not, and see the plan's own title in it, for what is typed sooner would be overwritten."""
+    if not page.get_by_label("Title").is_visible():
+        page.get_by_text("Edit the plan").click()
+    expect(page.get_by_label("Title")).to_have_value(page.locator("#st-plan-strip strong").first.inner_text())
+
+
 def test_a_plan_can_be_edited_before_it_is_played(page: Page) -> None:
     before = newest_take(page)
     page.get_by_label("Describe the music").fill("house, 124 bpm, 16 seconds")
     page.get_by_label("Length").fill("16")
     page.locator("#st-plan-first").click()
     expect(page.locator("#st-plan-strip .st-section").first).to_be_visible()
-    page.get_by_text("Edit the plan").click()
+    open_the_editor(page)
     page.get_by_label("Title").fill("")
     expect(page.locator("#st-plan-strip .st-error")).to_contain_text("title")
     page.get_by_label("Title").press_sequentially("Night Bus Home")
@@ -197,8 +204,7 @@ def test_each_plan_is_edited_anew(page: Page) -> None:
         page.get_by_label("Describe the music").fill(words)
         page.locator("#st-plan-first").click()
         expect(page.locator("#st-plan-strip")).to_contain_text(words.split(", ")[1])
-        if not page.get_by_label("Title").is_visible():
-            page.get_by_text("Edit the plan").click()
+        open_the_editor(page)
         page.get_by_label("Title").fill(title)
         page.get_by_label("Title").blur()
         expect(page.locator("#st-plan-strip")).to_contain_text(title)
