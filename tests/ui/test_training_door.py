@@ -56,5 +56,5 @@ def test_shared_there_is_nothing_for_guest_or_owner(shared: Served, segment: str
         with shared.browser(login) as client:
             for route in ROUTES:
                 assert client.get(route.format(segment=segment)).status_code == 404
-            page = client.get("/config").text
-            assert "tr-build" not in page and "tr-start" not in page
+            shown = [part["props"].get("elem_id") or "" for part in client.get("/config").json()["components"]]
+            assert "st-generate" in shown and not [name for name in shown if name.startswith("tr-")]
