@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,14 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MUSICGEN_STUDIO_DATA_DIR", str(folder))
     monkeypatch.setenv("MUSICGEN_STUDIO_PLUGIN_FILE", str(tmp_path / "plugin.txt"))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def hosts_are_closed() -> Iterator[None]:
+    """No DAW outlives its test, wherever one was opened."""
+    yield
+    if hosts := sys.modules.get("tests.plugin.hosts"):
+        hosts.close_hosts()
 
 
 # llama.cpp is compiled on the machine; where that cannot be, what runs on it is left out, and says so.

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
 RATE_HZ = 48_000
 _BLOCK = 512
+_open: WeakSet[Daw] = WeakSet()
+
+
+def close_hosts() -> None:
+    """Let go of every host, on this thread: one that the garbage collector finds on another never comes back from it.
+
+    JUCE ends a plug-in on the thread that made it and waits for that thread, which waits for the collector.
+    """
+    if _open:
+        for daw in list(_open):
+            daw.engine = daw.plugin = None
+        _open.clear()
+        gc.collect()
 
 
 class Daw:
@@ -19,8 +35,9 @@ class Daw:
     def __init__(self, vst3: Path, *, bpm: float = 120.0) -> None:
         import dawdreamer
 
-        self.engine = dawdreamer.RenderEngine(RATE_HZ, _BLOCK)
-        self.plugin = self.engine.make_plugin_processor("takes", str(vst3))
+        _open.add(self)
+        self.engine: Any = dawdreamer.RenderEngine(RATE_HZ, _BLOCK)
+        self.plugin: Any = self.engine.make_plugin_processor("takes", str(vst3))
         self._index = {
             each["name"]: each["index"]
             for each in self.plugin.get_parameters_description()
