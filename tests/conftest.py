@@ -7,8 +7,12 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.link_room import Room
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -21,6 +25,15 @@ def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MUSICGEN_STUDIO_DATA_DIR", str(folder))
     monkeypatch.setenv("MUSICGEN_STUDIO_PLUGIN_FILE", str(tmp_path / "plugin.txt"))
     return folder
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A place where the studio's Link and another program meet, and nobody else."""
+    from tests.link_room import link_room
+
+    with link_room(tmp_path_factory.mktemp("room")) as room:
+        yield room
 
 
 @pytest.fixture(autouse=True)

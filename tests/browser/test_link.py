@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import open_page
-from tests.link_room import Peer, Room, link_room, until
+from tests.link_room import Peer, Room, until
 from tests.running import RunningStudio, running_studio
 
 # A page knows the studio's clock to half its quickest round trip, which a busy machine makes long; a bar lasts two seconds here.
@@ -39,12 +39,6 @@ EXPECTED = """() => {
     first = Math.min(first, samples.getChannelData(c).findIndex((x, i) => i >= from && Math.abs(x) > 1e-3));
   return started.when + (first - from) / samples.sampleRate / started.rate;
 }"""
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with link_room(tmp_path_factory.mktemp("room")) as room:
-        yield room
 
 
 @pytest.fixture(scope="module")

@@ -10,16 +10,10 @@ from playwright.sync_api import Browser, expect
 from tests.browser.test_generate import ask, wait_for_new_take
 from tests.browser.test_link import join
 from tests.browser.test_midi import midi_page
-from tests.link_room import Room, link_room
+from tests.link_room import Room
 from tests.running import RunningStudio, running_studio
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with link_room(tmp_path_factory.mktemp("room")) as room:
-        yield room
 
 
 @pytest.fixture(scope="module")

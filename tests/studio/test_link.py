@@ -17,15 +17,9 @@ from pydantic import ValidationError
 
 from studio.clock import BeatClock, ClockError
 from studio.link import LinkChoices, LinkError, LinkMissing, LinkSession, NotJoined
-from tests.link_room import Peer, Room, link_room, until
+from tests.link_room import Peer, Room, until
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with link_room(tmp_path_factory.mktemp("room")) as room:
-        yield room
 
 
 @pytest.fixture

@@ -24,14 +24,8 @@ from studio.studio import NotYours, Studio
 from studio.takes import EngineFacts
 from tests.audio.rhythms import band
 from tests.engines_for_tests import ToneEngine, plan_of
-from tests.link_room import Room, link_room, until
+from tests.link_room import Room, until
 from tests.ui.studios import ToneEngine as TonePipeline
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with link_room(tmp_path_factory.mktemp("room")) as room:
-        yield room
 
 
 @pytest.fixture

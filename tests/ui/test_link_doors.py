@@ -12,14 +12,8 @@ from gradio_client import Client
 
 from studio.ui.build import build_page
 from studio.ui.link_panel import followed
-from tests.link_room import Room, link_room, until
+from tests.link_room import Room, until
 from tests.ui.studios import Served, served_studio
-
-
-@pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    with link_room(tmp_path_factory.mktemp("room")) as room:
-        yield room
 
 
 @pytest.fixture(scope="module")
