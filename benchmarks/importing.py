@@ -271,7 +271,7 @@ def main() -> int:
     if given.tree:
         say(second_look(given.tree))
     if given.write:
-        from benchmarks.library_tables import put_rows
+        from benchmarks.tables import put_rows
 
         put_rows("import", ["| import | figure |", "|---|---|"], rows, order=_ROWS)
     return 0

@@ -166,7 +166,7 @@ def main() -> int:
             print(f"  {name}: {value:.3f}")
         return 0
     from benchmarks.corpus import sketches
-    from benchmarks.library_tables import put
+    from benchmarks.tables import put
 
     unseen = sketches(per_genre=2, first_seed=2, genres=given.genres)
     rows = on_sketches(unseen)

@@ -177,7 +177,7 @@ def main() -> int:
         )
     print("\n".join(lines))
     if given.write:
-        from benchmarks.library_tables import put
+        from benchmarks.tables import put
 
         put("retrieval", lines)
     return 0

@@ -9,7 +9,6 @@ work on the machine hardly shows. --write puts the table into docs/plugin.md.
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -17,12 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.tables import DOCS, put  # noqa: E402
 from tests.plugin.built import build  # noqa: E402
 from tests.plugin.known_takes import clicks, keep  # noqa: E402
 from tests.running import running_studio  # noqa: E402
 
 CASES = ((1, 64), (16, 64), (64, 64), (64, 256), (64, 1024))
-PAGE = ROOT / "docs" / "plugin.md"
 
 
 def main() -> None:
@@ -44,9 +43,7 @@ def main() -> None:
                 lines.append(f"| {count} | {block} | {loads['load']:.2%} | {loads['bent_load']:.2%} |")
                 print(lines[-1], flush=True)
     if options.write:
-        page = PAGE.read_text(encoding="utf-8")
-        table = "<!-- load -->\n" + "\n".join(lines) + "\n<!-- /load -->"
-        PAGE.write_text(re.sub(r"<!-- load -->.*<!-- /load -->", table, page, flags=re.S), encoding="utf-8")
+        put("load", lines, document=DOCS / "plugin.md")
 
 
 if __name__ == "__main__":

@@ -23,11 +23,11 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
+from benchmarks.tables import DOCS, put  # noqa: E402
+
 CODES = 2048
 THREADS = 1  # several would wait for one another on a busy machine, and waiting is processor time
 BATCH, WORDS = 2, "plucked tune, warm and slow, 90 bpm"
-DOCS = ROOT / "docs" / "training.md"
-MARKS = ("<!-- figures: benchmarks/training.py -->", "<!-- end of figures -->")
 
 
 def build_model(folder: Path, *, layers: int) -> None:
@@ -256,9 +256,7 @@ def main() -> int:
     made = table(arguments.rounds, arguments.steps, layers=arguments.layers, seconds=arguments.seconds)
     print(made)
     if arguments.write:
-        text = DOCS.read_text(encoding="utf-8")
-        before, rest = text.split(MARKS[0])
-        DOCS.write_text(f"{before}{MARKS[0]}\n{made}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+        put("training", made.splitlines(), document=DOCS / "training.md")
     return 0
 
 

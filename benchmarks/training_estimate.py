@@ -19,9 +19,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
-from benchmarks.training import DOCS, build_model  # noqa: E402
-
-MARKS = ("<!-- figures: benchmarks/training_estimate.py -->", "<!-- end of the estimate -->")
+from benchmarks.tables import DOCS, put  # noqa: E402
+from benchmarks.training import build_model  # noqa: E402
 
 
 def measured(model: Path, data: Path, folder: Path, *, steps: int) -> dict[str, float]:
@@ -128,9 +127,7 @@ def main() -> int:
     made = table(steps=arguments.steps, rounds=arguments.rounds, layers=arguments.layers)
     print(made)
     if arguments.write:
-        text = DOCS.read_text(encoding="utf-8")
-        before, rest = text.split(MARKS[0])
-        DOCS.write_text(f"{before}{MARKS[0]}\n{made}\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8")
+        put("estimate", made.splitlines(), document=DOCS / "training.md")
     return 0
 
 

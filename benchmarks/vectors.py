@@ -235,7 +235,7 @@ def said_at_once(made: dict) -> str:
 
 def put_at_once(rows: list[tuple[str, int, dict]]) -> None:
     """The last column alone anew: errors do not mind what else the machine does, times of an answer do."""
-    from benchmarks.library_tables import lines_of, put
+    from benchmarks.tables import lines_of, put
 
     lines = lines_of("vectors")
     for name, tracks, made in rows:
@@ -327,7 +327,7 @@ def main() -> int:
     )
     print("\n".join(lines))
     if given.write:
-        from benchmarks.library_tables import put
+        from benchmarks.tables import put
 
         put("vectors", lines)
     return 0

@@ -1,28 +1,29 @@
-"""Puts a benchmark's table into docs/library.md, between its marks."""
+"""Puts a benchmark's table into one of docs/, between its marks; the library's unless another is named."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "library.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+LIBRARY = DOCS / "library.md"
 
 
-def put(name: str, lines: list[str]) -> None:
+def put(name: str, lines: list[str], *, document: Path = LIBRARY) -> None:
     """Replace what stands between <!-- name --> and <!-- /name -->. Raises ValueError when there are no such marks."""
-    text = DOCUMENT.read_text(encoding="utf-8")
+    text = document.read_text(encoding="utf-8")
     pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.S)
     if not pattern.search(text):
-        raise ValueError(f"{DOCUMENT.name} has no place for {name}")
-    DOCUMENT.write_text(
+        raise ValueError(f"{document.name} has no place for {name}")
+    document.write_text(
         pattern.sub(lambda found: found[1] + "\n".join(lines) + "\n" + found[2], text), encoding="utf-8"
     )
-    print(f"written to {DOCUMENT.name}")
+    print(f"written to {document.name}")
 
 
 def lines_of(name: str) -> list[str]:
     """What stands between a table's marks."""
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", DOCUMENT.read_text(encoding="utf-8"), re.S)
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", LIBRARY.read_text(encoding="utf-8"), re.S)
     return found[1].splitlines() if found else []
 
 
