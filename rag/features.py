@@ -16,7 +16,7 @@ from audio.key import key_of
 from audio.loudness import lufs_of_hops, range_of_hops
 from audio.tempo import TempoReading, tempo_of
 from rag.filters import KEY_NAMES, key_number
-from rag.frames import BAND_EDGES_HZ, LOUDNESS_SECONDS, ONSET_SECONDS, Frames
+from rag.frames import BAND_EDGES_HZ, ONSET_SECONDS, Frames
 
 # What made the figures: a change here has every track heard again.
 ANALYSIS = "frames-1"
@@ -147,11 +147,3 @@ def instrumentalness_of(heard: Frames) -> float:
     hertz = np.fft.rfftfreq(len(own), 1_024 / 22_050)
     share = spectrum[(hertz > 3) & (hertz < 7)].sum() / max(1e-9, float(spectrum[hertz > 0.2].sum()))
     return float(np.clip(1.15 - 1.6 * share, 0, 1))
-
-
-def short_term_levels(heard: Frames, *, seconds: float = 3.0) -> np.ndarray:
-    """Loudness in LUFS of each `seconds`, side by side."""
-    per = max(1, round(seconds / LOUDNESS_SECONDS))
-    whole = heard.hops[: len(heard.hops) // per * per]
-    energies = whole.reshape(-1, per).mean(axis=1) if len(whole) else np.array([heard.hops.mean()])
-    return -0.691 + 10 * np.log10(energies + 1e-10)

@@ -5,7 +5,7 @@ Keys are numbers: 0 = C major to 11 = B major, 12 = C minor to 23 = B minor. Kno
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 Span = tuple[float | None, float | None]
@@ -50,11 +50,6 @@ class Filters:
     owner: str | None = None
     ids: tuple[int, ...] = ()
     without: tuple[int, ...] = ()
-
-    @property
-    def is_empty(self) -> bool:
-        """True when nothing is narrowed."""
-        return all(getattr(self, each.name) in (None, ()) for each in fields(self))
 
     def spans(self) -> dict[str, Span]:
         """The spans that are set, by the name of the field they narrow."""

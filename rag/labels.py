@@ -8,7 +8,7 @@ the same language as the rest of the studio. Knows nothing of files.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -189,7 +189,3 @@ def in_words(heard: Features) -> str:
 
 def _plain(text: str) -> str:
     return re.sub(r"[^a-z0-9&]+", " ", text.lower()).strip()
-
-
-def vocabulary_of(genres: Sequence[Kind], moods: Sequence[Kind]) -> Vocabulary:
-    return Vocabulary({kind.name: kind for kind in genres}, {kind.name: kind for kind in moods})

@@ -135,10 +135,6 @@ class Tracks(Database):
         rows = self.read("SELECT * FROM tracks WHERE path = ?", (str(path),))
         return _track(rows[0]) if rows else None
 
-    def by_hash(self, hash: str) -> list[Track]:
-        """Every track whose file has these bytes."""
-        return [_track(row) for row in self.read("SELECT * FROM tracks WHERE hash = ? ORDER BY id", (hash,))]
-
     def by_take(self, take_id: str) -> Track | None:
         rows = self.read("SELECT * FROM tracks WHERE take_id = ?", (take_id,))
         return _track(rows[0]) if rows else None
