@@ -29,7 +29,7 @@ def test_it_sets_everybodys_tempo_and_starts_them(installed: Room, capsys: pytes
         assert peer.told["tempo_bpm"] == pytest.approx(131.0, abs=0.001) and peer.told["playing"]
         said = capsys.readouterr().out.splitlines()
         assert "131.00 bpm, playing, 1 other program" in said
-        time.sleep(1.5)  # left alone it founds a session anew, and Link tells which of two is older by half a second only
+        time.sleep(1.5)  # it was left alone and founds a session anew; Link takes the older one, if by half a second
         assert app.main(["link", "--stop", "--seconds", "1"]) == 0
         assert not peer.told["playing"] and peer.told["tempo_bpm"] == pytest.approx(131.0, abs=0.001)
 
