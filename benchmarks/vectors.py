@@ -295,7 +295,7 @@ def main() -> int:
             made = ask(kind, Path(folder), int(tracks), given.queries, given.seconds, exact_at=min(50, given.queries))
         print(json.dumps(made))
         return 0
-    rows = []
+    rows, load_before = [], os.getloadavg()[0]
     passed = ("--queries", str(given.queries), "--seconds", str(given.seconds))
     with tempfile.TemporaryDirectory(prefix="vectors-") as scratch:
         runs = [
@@ -323,7 +323,8 @@ def main() -> int:
     lines = table(rows)
     lines.append("")
     lines.append(
-        f"Other work on the machine meanwhile: a load of {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors."
+        f"The machine's load on {os.cpu_count()} processors: {load_before:.0f} before, {os.getloadavg()[0]:.0f} after, this "
+        "run's own five threads included."
     )
     print("\n".join(lines))
     if given.write:
