@@ -1,10 +1,12 @@
 """How fast a run learns and what memory it takes, against a plain peft + transformers Trainer loop, in one go.
 
     .venv/bin/python benchmarks/training.py [--steps 4] [--rounds 3] [--write]
+    .venv/bin/python benchmarks/training.py --device cuda [--size medium] [--write]
 
 The plain loop is the recipe of musicgen-dreamboothing: PEFT's LoRA on the whole model, `labels` handed to `forward`, the
-Trainer round it. Both train the same model (random weights), the same codes, words, batch and
-settings, each in a process of its own, taking turns. Peak memory is the process's own, from the first step on.
+Trainer round it. Both train the same model (random weights), the same codes (random too), words, batch and
+settings, each in a process of its own, taking turns. On CUDA both have the base in bfloat16, adapters in float32 and bf16 mixed
+precision. Peak memory is the process's own, on CUDA what torch allocated, from the end of the warm-up on.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,53 +28,138 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 from benchmarks.tables import DOCS, put  # noqa: E402
 
-CODES = 2048
-THREADS = 1  # several would wait for one another on a busy machine, and waiting is processor time
-BATCH, WORDS = 2, "plucked tune, warm and slow, 90 bpm"
+CODES, ALL_CODES = 2048, "codes.npy"
+WORDS = "plucked tune, warm and slow, 90 bpm"
+SIZES = {
+    "tiny": {"layers": 2, "width": 64, "heads": 4},
+    "small": {"layers": 24, "width": 1024, "heads": 16},
+    "medium": {"layers": 48, "width": 1536, "heads": 24},
+}
 
 
-def build_model(folder: Path, *, layers: int) -> None:
-    """facebook/musicgen-small as it is laid out, with random weights and so many of its 24 layers: T5-base, EnCodec, decoder."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What both ways do. warm: steps before those that are measured. threads: of the CPU, 0 for torch's own choice."""
+
+    model: Path
+    data: Path
+    device: str
+    precision: str
+    steps: int
+    warm: int
+    batch: int
+    seconds: float
+    checkpointing: bool
+    threads: int
+
+
+def build_model(folder: Path, *, layers: int, size: str = "small") -> None:
+    """facebook/musicgen-* as it is laid out, with random weights and so many of its layers: T5-base, EnCodec, decoder."""
     from tests import tiny_models
 
-    tiny = tiny_models._configs
+    tiny, shape = tiny_models._configs, SIZES[size]
+    width = shape["width"]
 
-    def smalls(**sizes: Any) -> dict[str, Any]:
+    def sized(**sizes: Any) -> dict[str, Any]:
         parts = tiny(**sizes)
         parts["decoder"] |= {
-            "num_hidden_layers": layers, "hidden_size": 1024, "ffn_dim": 4096, "num_attention_heads": 16,
+            "num_hidden_layers": layers, "hidden_size": width, "ffn_dim": 4 * width,
+            "num_attention_heads": shape["heads"],
             "vocab_size": CODES, "pad_token_id": CODES, "bos_token_id": CODES,
         }  # fmt: skip
-        parts["audio_encoder"] |= {"codebook_size": CODES, "hidden_size": 128, "codebook_dim": 128, "num_filters": 64}
-        parts["text_encoder"] |= {
-            "vocab_size": 32_128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12,
-        }  # fmt: skip
+        if size != "tiny":
+            parts["audio_encoder"] |= {"hidden_size": 128, "codebook_dim": 128, "num_filters": 64}
+            parts["text_encoder"] |= {
+                "vocab_size": 32_128, "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_layers": 12, "num_heads": 12,
+            }  # fmt: skip
+        parts["audio_encoder"] |= {"codebook_size": CODES}
         return parts
 
-    tiny_models._configs, tiny_models.CODES = smalls, CODES
-    tiny_models.build_mono(folder)
+    tiny_models._configs, codes, tiny_models.CODES = sized, tiny_models.CODES, CODES
+    try:
+        tiny_models.build_mono(folder)
+    finally:
+        tiny_models._configs, tiny_models.CODES = tiny, codes
 
 
-def ours(model: Path, data: Path, steps: int, *, seconds: float, checkpointing: bool) -> dict[str, float]:
+def write_data(folder: Path, *, tracks: int, seconds: float) -> None:
+    """A data set of silent files whose codes, drawn at random, are written by `encoded`: a step costs what any codes cost."""
+    import wave
+
+    from studio.training.manifest import AUDIO, DataSetFacts, Segment, write_facts, write_manifest
+
+    (folder / AUDIO).mkdir(parents=True)
+    segments = []
+    for number in range(tracks):
+        file = f"{AUDIO}/track-{number}.wav"
+        with wave.open(str(folder / file), "wb") as sound:
+            sound.setparams((1, 2, 32_000, 0, "NONE", ""))
+            sound.writeframes(bytes([number, 0]) * round(32_000 * seconds))
+        segments.append(
+            Segment(
+                id=f"track-{number}",
+                track=f"track {number}",
+                file=file,
+                start_seconds=0,
+                seconds=seconds,
+                caption=WORDS,
+            )
+        )
+    write_manifest(folder, segments)
+    write_facts(folder, DataSetFacts(name="tunes"))
+
+
+def encoded(job: Job) -> dict[str, float]:
+    """Put codes where both will look for those of the sound."""
+    import hashlib
+
+    import numpy as np
+
+    from studio.engines.musicgen.checkpoint import inspect
+    from studio.engines.musicgen.load import load
+    from studio.training.codes import CODES as FOLDER
+    from studio.training.codes import codec_name
+    from studio.training.manifest import read_data_set
+
+    found = read_data_set(job.data)
+    folder = job.data / FOLDER / f"{codec_name(load(inspect(job.model), device='cpu').model.audio_encoder)}-1"
+    folder.mkdir(parents=True)
+    chance = np.random.default_rng(0)
+    all_codes = chance.integers(0, CODES, (len(found.segments), 4, round(50 * job.seconds))).astype(np.int16)
+    np.save(job.data / ALL_CODES, all_codes)
+    for segment, codes in zip(found.segments, all_codes, strict=True):
+        sha256 = hashlib.sha256(found.audio_path(segment).read_bytes()).hexdigest()
+        np.save(folder / f"{sha256[:24]}.npy", codes)
+    return {}
+
+
+def ours(job: Job) -> dict[str, float]:
     from studio.training.config import RunConfig
     from studio.training.trainer import Trainer
 
     config = RunConfig.model_validate(
         {
-            "name": "bench", "model": model, "data_set": data, "device": "cpu", "steps": steps + 1, "batch": BATCH,
-            "accumulate": 1, "segment_seconds": seconds, "gradient_checkpointing": checkpointing, "word_dropout": 0.0,
-            "lora": {"rank": 16, "alpha": 16, "dropout": 0.05}, "threads": THREADS,
+            "name": "bench", "model": job.model, "data_set": job.data, "device": job.device, "batch": job.batch,
+            "steps": job.warm + job.steps, "accumulate": 1, "segment_seconds": job.seconds, "word_dropout": 0.0,
+            "gradient_checkpointing": job.checkpointing, "precision": job.precision, "threads": job.threads,
+            "lora": {"rank": 16, "alpha": 16, "dropout": 0.05},
         }
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(Path(folder), config)
         trainer._accelerate()
         trainer._load()
-        trainer._step(0)
-        return _measured(lambda: [trainer._step(step + 1) for step in range(steps)], steps)
+        for step in range(job.warm):
+            trainer._step(step)
+        clock = _Clock(job.device)
+        clock.begin()
+        for step in range(job.steps):
+            trainer._step(job.warm + step)
+        return clock.end(job.steps)
 
 
-def plain(model: Path, data: Path, steps: int, *, seconds: float, checkpointing: bool) -> dict[str, float]:
+def plain(job: Job) -> dict[str, float]:
+    import numpy as np
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import (
@@ -82,17 +170,17 @@ def plain(model: Path, data: Path, steps: int, *, seconds: float, checkpointing:
         TrainingArguments,
     )
 
-    from studio.training.codes import codes_of
-    from studio.training.manifest import read_data_set
-
-    torch.set_num_threads(THREADS)
-    loaded = MusicgenForConditionalGeneration.from_pretrained(model)
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    found = read_data_set(data)
-    frames = round(50 * seconds)
+    if job.threads:
+        torch.set_num_threads(job.threads)
+    in_bf16 = job.precision == "bf16"
+    loaded = MusicgenForConditionalGeneration.from_pretrained(
+        job.model, dtype=torch.bfloat16 if in_bf16 else torch.float32
+    )
+    tokenizer = AutoTokenizer.from_pretrained(job.model)
+    frames = round(50 * job.seconds)
     start = CODES
     examples = []
-    for codes in codes_of(found, found.train, loaded.audio_encoder, channels=1):
+    for codes in np.load(job.data / ALL_CODES):
         sound = torch.from_numpy(codes[:, :frames].astype("int64"))
         begun = torch.cat([torch.full((4, 1), start), sound], dim=1)
         delayed, _ = loaded.decoder.build_delay_pattern_mask(begun, pad_token_id=start, max_length=frames + 5)
@@ -118,65 +206,68 @@ def plain(model: Path, data: Path, steps: int, *, seconds: float, checkpointing:
             "labels": torch.stack([row["labels"] for row in rows]),
         }
 
-    class AfterTheFirst(TrainerCallback):
-        """The first step warms up."""
+    clock = _Clock(job.device)
+    measured: dict[str, float] = {}
 
+    class AfterTheWarmUp(TrainerCallback):
         def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:
-            if state.global_step == 1:
+            if state.global_step == job.warm:
                 clock.begin()
+            if state.global_step == job.warm + job.steps:
+                measured.update(clock.end(job.steps))
 
-    clock = _Clock()
     with tempfile.TemporaryDirectory() as folder:
         arguments = TrainingArguments(
-            folder, per_device_train_batch_size=BATCH, max_steps=steps + 1, learning_rate=2e-4, report_to=[], use_cpu=True,
-            gradient_checkpointing=checkpointing, gradient_checkpointing_kwargs={"use_reentrant": False},
-            save_strategy="no", logging_strategy="no", disable_tqdm=True, remove_unused_columns=False,
+            folder, per_device_train_batch_size=job.batch, max_steps=job.warm + job.steps, learning_rate=2e-4,
+            report_to=[], use_cpu=job.device == "cpu", bf16=in_bf16, gradient_checkpointing=job.checkpointing,
+            gradient_checkpointing_kwargs={"use_reentrant": False}, save_strategy="no", logging_strategy="no",
+            disable_tqdm=True, remove_unused_columns=False,
         )  # fmt: skip
         trainer = Trainer(
-            dressed, arguments, data_collator=together, train_dataset=Songs(), callbacks=[AfterTheFirst()]
+            dressed, arguments, data_collator=together, train_dataset=Songs(), callbacks=[AfterTheWarmUp()]
         )
         trainer.train()
-    return clock.end(steps)
+    return measured
 
 
 class _Clock:
     """Processor and wall time and the peak of memory between `begin` and `end`."""
 
+    def __init__(self, device: str) -> None:
+        self._on_cuda = device == "cuda"
+
     def begin(self) -> None:
-        with Path("/proc/self/clear_refs").open("w") as file:
-            file.write("5")
+        import torch
+
+        if self._on_cuda:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+        else:
+            with Path("/proc/self/clear_refs").open("w") as file:
+                file.write("5")
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def end(self, steps: int) -> dict[str, float]:
+        import torch
+
+        if self._on_cuda:
+            torch.cuda.synchronize()
         cpu, wall = time.process_time() - self.cpu, time.perf_counter() - self.wall
-        peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-        return {"cpu": cpu / steps, "wall": wall / steps, "peak_mb": int(peak.split()[1]) / 1024}
+        if self._on_cuda:
+            peak = torch.cuda.max_memory_allocated() / 2**20
+        else:
+            lines = Path("/proc/self/status").read_text().splitlines()
+            peak = int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+        return {"cpu": cpu / steps, "wall": wall / steps, "peak_mb": peak}
 
 
-def _measured(work: Any, steps: int) -> dict[str, float]:
-    clock = _Clock()
-    clock.begin()
-    work()
-    return clock.end(steps)
+WAYS = {"encoded": encoded, "plain": plain, "ours": ours}
 
 
-def in_a_process(
-    kind: str, model: Path, data: Path, steps: int, seconds: float, checkpointing: bool
-) -> dict[str, float]:
-    command = [
-        sys.executable,
-        __file__,
-        "--worker",
-        kind,
-        str(model),
-        str(data),
-        "--steps",
-        str(steps),
-        "--seconds",
-        str(seconds),
-    ]
+def in_a_process(way: str, job: Job) -> dict[str, float]:
+    told = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(job).items()}
     ran = subprocess.run(
-        [*command, *(["--checkpointing"] if checkpointing else [])], capture_output=True, text=True, check=False,
+        [sys.executable, __file__, "--worker", way, json.dumps(told)], capture_output=True, text=True, check=False,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
     )  # fmt: skip
     if ran.returncode:
@@ -184,51 +275,60 @@ def in_a_process(
     return json.loads(ran.stdout.strip().splitlines()[-1])
 
 
-def encoded(model: Path, data: Path, steps: int, *, seconds: float, checkpointing: bool) -> dict[str, float]:
-    """Compute the codes that both will read."""
-    from studio.engines.musicgen.checkpoint import inspect
-    from studio.engines.musicgen.load import load
-    from studio.training.codes import codes_of
-    from studio.training.manifest import read_data_set
-
-    found = read_data_set(data)
-    codes_of(found, found.train, load(inspect(model), device="cpu").model.audio_encoder, channels=1)
-    return {}
+def in_this_process(way: str, told: str) -> None:
+    fields = json.loads(told)
+    print(json.dumps(WAYS[way](Job(**fields | {key: Path(fields[key]) for key in ("model", "data")}))))
+    if listed := os.environ.get("BENCHMARK_MODULES"):
+        roots = {name.split(".")[0] for name in sys.modules}
+        Path(listed).write_text("\n".join(sorted(roots - set(sys.stdlib_module_names))), encoding="utf-8")
 
 
-def table(rounds: int, steps: int, *, layers: int, seconds: float) -> str:
-    from tests.training.data_sets import small_data_set
-
+def table(arguments: argparse.Namespace) -> str:
+    layers, seconds, batch = arguments.layers, arguments.seconds, arguments.batch
+    on_cuda = arguments.device == "cuda"
+    of_all = f"{layers} of its {SIZES[arguments.size]['layers']} layers"
+    where = f"on one {_card()}, bf16" if on_cuda else f"on one thread, {arguments.precision}"
     lines = [
-        f"A model laid out as musicgen-small with {layers} of its 24 layers, random weights; {BATCH} segments of {seconds:g} s a "
-        f"step; {rounds} rounds of {steps} steps after a first one, by turns, on one thread: the middle one (and from the least to the most).",
+        f"A model laid out as musicgen-{arguments.size} with {of_all}, random weights; {batch} segments of {seconds:g} s a step; "
+        f"{arguments.rounds} rounds of {arguments.steps} steps after {arguments.warm} that warm up, by turns, {where}: "
+        "the middle one (and from the least to the most).",
         "",
-        "| | processor seconds a step | against plain | peak memory | against plain |",
+        f"| | {'' if on_cuda else 'processor '}seconds a step | against plain | peak memory | against plain |",
         "|---|---|---|---|---|",
     ]
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model"
-        build_model(model, layers=layers)
-        data = small_data_set(
-            Path(folder), tracks=4, seconds=seconds, segment_seconds=seconds, held_out_share=0.0
-        ).folder
-        in_a_process("encoded", model, data, steps, seconds, checkpointing=False)
+        model, data = Path(folder) / "model", Path(folder) / "tunes"
+        build_model(model, layers=layers, size=arguments.size)
+        write_data(data, tracks=4, seconds=seconds)
+        job = {
+            "model": model, "data": data, "device": arguments.device, "precision": arguments.precision,
+            "steps": arguments.steps, "warm": arguments.warm, "batch": batch, "seconds": seconds,
+            "threads": 0 if on_cuda else 1,  # several would wait for one another, and waiting is processor time
+        }  # fmt: skip
+        in_a_process("encoded", Job(**job, checkpointing=False))
         for checkpointing in (False, True):
             found: dict[str, list[dict[str, float]]] = {"plain": [], "ours": []}
-            for _ in range(rounds):
-                for kind, ran in found.items():
-                    ran.append(in_a_process(kind, model, data, steps, seconds, checkpointing))
-                    print(kind, checkpointing, ran[-1], file=sys.stderr, flush=True)
+            for _ in range(arguments.rounds):
+                for way, ran in found.items():
+                    ran.append(in_a_process(way, Job(**job, checkpointing=checkpointing)))
+                    print(way, checkpointing, ran[-1], file=sys.stderr, flush=True)
             with_it = ", gradient checkpointing" if checkpointing else ""
-            for kind, name in (("plain", "peft + Trainer"), ("ours", "the studio’s run")):
-                told = [_told(found[kind], found["plain"], key) for key in ("cpu", "peak_mb")]
+            for way, name in (("plain", "peft + Trainer"), ("ours", "the studio’s run")):
+                told = [_told(found[way], found["plain"], key) for key in ("wall" if on_cuda else "cpu", "peak_mb")]
                 lines.append(f"| {name}{with_it} | {told[0]} | {told[1]} |")
     return "\n".join(lines)
 
 
+def _card() -> str:
+    ran = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.cuda.get_device_name())"], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    return ran.stdout.strip()
+
+
 def _told(ran: list[dict[str, float]], plain: list[dict[str, float]], key: str) -> str:
     """The middle and the range of one figure, and of its ratio to the plain loop's of the same round."""
-    digits, unit = (2, "") if key == "cpu" else (0, " MB")
+    digits, unit = {"cpu": (2, ""), "wall": (3, ""), "peak_mb": (0, " MB")}[key]
     values = sorted(one[key] for one in ran)
     ratios = sorted(one[key] / other[key] for one, other in zip(ran, plain, strict=True))
     absolute = f"{median(values):.{digits}f}{unit} ({values[0]:.{digits}f}-{values[-1]:.{digits}f})"
@@ -239,24 +339,32 @@ def _told(ran: list[dict[str, float]], plain: list[dict[str, float]], key: str) 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=3)
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--size", choices=tuple(SIZES), default="small")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), help="fp32 on the CPU, bf16 on CUDA")
+    parser.add_argument("--steps", type=int, help="3 on the CPU, 20 on CUDA")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--layers", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("--layers", type=int, help="8 on the CPU, all on CUDA")
+    parser.add_argument("--seconds", type=float, help="6 on the CPU, 30 on CUDA")
+    parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--write", action="store_true", help="write the table into docs/training.md")
-    parser.add_argument("--worker", nargs=3, metavar=("KIND", "MODEL", "DATA"), help=argparse.SUPPRESS)
-    parser.add_argument("--checkpointing", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=2, metavar=("WAY", "JOB"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        kind, model, data = arguments.worker
-        options = {"seconds": arguments.seconds, "checkpointing": arguments.checkpointing}
-        work = {"ours": ours, "plain": plain, "encoded": encoded}[kind]
-        print(json.dumps(work(Path(model), Path(data), arguments.steps, **options)))
+        in_this_process(*arguments.worker)
         return 0
-    made = table(arguments.rounds, arguments.steps, layers=arguments.layers, seconds=arguments.seconds)
+    on_cuda = arguments.device == "cuda"
+    all_layers = SIZES[arguments.size]["layers"]
+    arguments.warm = 4 if on_cuda else 1
+    arguments.precision = arguments.precision or ("bf16" if on_cuda else "fp32")
+    arguments.steps = arguments.steps or (20 if on_cuda else 3)
+    arguments.layers = arguments.layers or (all_layers if on_cuda else min(8, all_layers))
+    arguments.seconds = arguments.seconds or (30.0 if on_cuda else 6.0)
+    made = table(arguments)
     print(made)
     if arguments.write:
-        put("training", made.splitlines(), document=DOCS / "training.md")
+        name = f"training cuda {arguments.size}" if on_cuda else "training"
+        put(name, made.splitlines(), document=DOCS / "training.md")
     return 0
 
 

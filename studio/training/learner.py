@@ -56,8 +56,21 @@ def put_adapters_on(loaded: Loaded, config: RunConfig) -> Any:
     dressed = get_peft_model(loaded.model, wanted)
     dressed.peft_config["default"].base_model_name_or_path = config.model_name or config.model.name
     if config.gradient_checkpointing:
-        loaded.model.decoder.activation_checkpointing_enable({"use_reentrant": False})
+        forget_activations(loaded.model.decoder)
     return dressed
+
+
+def forget_activations(decoder: Any) -> None:
+    """Make each layer's activations anew when the gradient needs them; transformers names it by its version."""
+    enable = getattr(decoder, "activation_checkpointing_enable", None) or decoder.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def brought(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """On the device; a graphics card goes on with the step before while it comes."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 class Ear:
@@ -87,9 +100,10 @@ class Ear:
         self._loaded.model.text_encoder = None
 
     def hear(self, dealt: Sequence[Dealt]) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """States (rows, tokens, width) and mask (rows, tokens), None for a melody model, on the model's device.
+        """States (rows, tokens, width) and mask (rows, tokens), on the model's device; None where nothing is masked.
 
-        Words left out are zeros behind a mask of zeros, which is what guidance steers away from when sampling.
+        Words left out are zeros behind a mask of zeros, which is what guidance steers away from when sampling. A melody
+        model masks nothing.
         """
         import torch
 
@@ -103,9 +117,10 @@ class Ear:
             if words is not None:
                 states[row, : words.shape[0]] = words
                 mask[row, : words.shape[0]] = 1
-        states, mask = states.to(model.device), mask.to(model.device)
+        is_full = bool(mask.all())  # asked here, for asking a graphics card would wait for it
+        states = brought(states, model.device)
         if not self.is_melodic:
-            return states, mask
+            return states, None if is_full else brought(mask, model.device)
         return torch.cat([self._melodies(dealt), states], dim=1), None
 
     def _melodies(self, dealt: Sequence[Dealt]) -> torch.Tensor:
@@ -144,7 +159,7 @@ def make_learner(loaded: Loaded, config: RunConfig) -> Any:
 
         def forward(self, codes: list[torch.Tensor], states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
             batch = delayed(codes, delays=decode.delays(loaded.model), start=decode.start_token(loaded.model))
-            batch = type(batch)(batch.inputs.to(states.device), batch.targets.to(states.device))
+            batch = type(batch)(brought(batch.inputs, states.device), brought(batch.targets, states.device))
             return codebook_losses(
                 self.decoder, batch, states=states, mask=mask, save_memory=config.gradient_checkpointing
             )

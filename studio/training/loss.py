@@ -53,8 +53,8 @@ def codebook_losses(
 ) -> torch.Tensor:
     """Each codebook's mean cross-entropy in nats, float32 (codebooks,); their mean is the loss.
 
-    states, mask: what the decoder listens to, (batch, tokens, width) and (batch, tokens); a mask of None puts the
-    states before the codes (the melody models). save_memory: forget each codebook's logits and make them anew when
+    states, mask: what the decoder listens to, (batch, tokens, width) and (batch, tokens); None masks nothing, and is
+    what a melody model takes, which puts the states before the codes. save_memory: forget each codebook's logits and make them anew when
     the gradient needs them.
     """
     import torch
@@ -68,7 +68,7 @@ def codebook_losses(
     losses = []
     for head, wanted in zip(decoder.lm_heads, batch.targets.unbind(1), strict=True):
         if save_memory and torch.is_grad_enabled():
-            losses.append(checkpoint(_surprise, head, hidden, wanted, use_reentrant=False))
+            losses.append(checkpoint(_surprise, head, hidden, wanted, use_reentrant=False, preserve_rng_state=False))
         else:
             losses.append(_surprise(head, hidden, wanted))
     return torch.stack(losses)

@@ -119,6 +119,7 @@ class Trainer:
             lr=self.config.learning_rate,
             betas=(0.9, 0.95),
             weight_decay=self.config.weight_decay,
+            fused=self._accelerator.device.type == "cuda",
         )
         self._learner, self._optimizer = self._accelerator.prepare(make_learner(self._loaded, self.config), optimizer)
 
@@ -201,14 +202,16 @@ class Trainer:
                 accelerator.backward(found.mean() / config.accumulate)
             losses += found.detach() / config.accumulate
         losses = accelerator.reduce(losses, reduction="mean")
-        if not bool(torch.isfinite(losses).all()):
+        clipped = torch.as_tensor(accelerator.clip_grad_norm_(self._weights.values(), config.clip_norm))
+        # One question to the device a step: each waits until it has done all that was asked before.
+        *said, norm = torch.cat([losses, clipped.reshape(1).to(losses)]).tolist()
+        if not all(math.isfinite(loss) for loss in said):
             raise LossIsNoNumber(_NO_NUMBER.format(step=step + 1))
-        norm = float(accelerator.clip_grad_norm_(self._weights.values(), config.clip_norm))
         self._check_norm(norm, step)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._follow()
-        self._tell(step + 1, losses.tolist(), rate=rate, norm=norm, seconds=time.perf_counter() - started)
+        self._tell(step + 1, said, rate=rate, norm=norm, seconds=time.perf_counter() - started)
 
     def _check_norm(self, norm: float, step: int) -> None:
         """fp16's scaler skips a step that overflowed and tries smaller; elsewhere it is the end."""

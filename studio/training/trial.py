@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect
 from studio.training.config import RunConfig
+from studio.training.learner import forget_activations
 
 FRAMES_A_SECOND = 50
 _MOST_CODES = {"cpu": 128, "mps": 1_500, "cuda": 6_000}  # steps of the batch that is tried, so that it takes a moment
@@ -89,7 +90,7 @@ def _decoder(config: RunConfig, *, layers: int, device: str, precision: str) -> 
         if weight.requires_grad:
             weight.data = weight.data.float()
     if config.gradient_checkpointing:
-        decoder.activation_checkpointing_enable({"use_reentrant": False})
+        forget_activations(decoder)
     return decoder
 
 
