@@ -23,6 +23,7 @@ export class Mixer {
     this.ruler = new Ruler(this);
     this.panels = new Panels(this);
     this.saving = Promise.resolve();
+    this.asked = 0; // how often something was asked for: an answer that another request has overtaken is not shown
     for (const [id, does] of Object.entries({
       "mx-play": () => this.toggle(), "mx-start": () => this.sound.seek(0), "mx-loop": () => this.toggleLoop(),
       "mx-undo": () => this.step("undo"), "mx-redo": () => this.step("redo"), "mx-other": () => $("mx-file").click(),
@@ -44,9 +45,11 @@ export class Mixer {
 
   // --- what lies here -------------------------------------------------------------------------------------------
   async open(source, { quiet = false } = {}) {
+    const asked = ++this.asked;
     try {
       if (this.sheet) await this.settled();
       const sheet = await ask(`items/${encodeURIComponent(source)}`);
+      if (asked !== this.asked) return;
       localStorage.setItem(KEPT, source);
       await this.show(sheet);
     } catch (error) {
@@ -80,7 +83,10 @@ export class Mixer {
     this.showHandles();
     this.panels.show();
     this.onRoom();
-    await this.sound.begin(sheet, sheet.mix);
+    const begun = this.sound.begin(sheet, sheet.mix);
+    this.showState(); // nothing plays until the new parts are here
+    await begun;
+    if (this.sheet !== sheet) return;
     if (keep) { this.sound.at = at; this.sound.loop = loop; }
     this.showState();
     await Promise.all([this.loadPeaks(), ...sheet.mix.strips.map((strip) => this.loadStrip(strip))]);
@@ -219,11 +225,11 @@ export class Mixer {
   save() {
     clearTimeout(this.soon);
     this.soon = null;
-    const mix = structuredClone(this.mix), path = this.path;
+    const mix = structuredClone(this.mix), { path, sheet } = this;
     this.panels.onMix();
     this.saving = this.saving.then(async () => {
       const page = await ask(`${path}/mix`, { method: "PUT", body: mix });
-      Object.assign(this.sheet, { can_undo: page.can_undo, can_redo: page.can_redo });
+      Object.assign(sheet, { can_undo: page.can_undo, can_redo: page.can_redo });
       this.showSteps();
     }).catch((error) => this.say(error.message, true));
     return this.saving;
@@ -237,8 +243,8 @@ export class Mixer {
   async step(way) {
     if (!this.sheet) return;
     await this.settled();
-    const before = this.mix, page = await ask(`${this.path}/${way}`, { method: "POST" }).catch((error) => this.say(error.message, true));
-    if (!page) return;
+    const { sheet, mix: before } = this, page = await ask(`${this.path}/${way}`, { method: "POST" }).catch((error) => this.say(error.message, true));
+    if (!page || this.sheet !== sheet) return;
     if (page.mix.parts !== before.parts) return this.reopen();
     Object.assign(this.sheet, page);
     for (const strip of page.mix.strips) {
@@ -259,23 +265,27 @@ export class Mixer {
   }
   // What was found out meanwhile, with the strips as they are.
   async refresh() {
-    const { found, exports, beats, beats_by, tempo_bpm, key, sets, file_name } = await ask(this.path);
-    Object.assign(this.sheet, { found, exports, beats, beats_by, tempo_bpm, key, sets, file_name });
+    const { sheet } = this, { found, exports, beats, beats_by, tempo_bpm, key, sets, file_name } = await ask(this.path);
+    if (this.sheet !== sheet) return;
+    Object.assign(sheet, { found, exports, beats, beats_by, tempo_bpm, key, sets, file_name });
     this.showFacts();
     this.showHandles();
     this.showPlace();
     this.ruler.draw();
   }
-  async reopen() {
+  reopen() { return this.again((path) => ask(path)); }
+  // The same sound anew, as the request answers; unless another was opened meanwhile.
+  async again(request) {
+    const { asked } = this;
     await this.settled();
-    const sheet = await ask(this.path);
-    await this.show(sheet, { keep: true });
+    const sheet = await request(this.path);
+    if (asked === this.asked) await this.show(sheet, { keep: true });
   }
 
   // --- playing --------------------------------------------------------------------------------------------------
   async toggle() {
-    if (!this.sheet) return;
     if (this.sound.playing) return this.sound.pause();
+    if (!this.isLoaded) return;
     this.deck.pause();
     await this.sound.play();
     this.tick();

@@ -44,8 +44,7 @@ export class SeparateTool {
   }
   async use(key) {
     if (key === this.mixer.sheet.parts.key) return;
-    await this.mixer.settled();
-    try { await this.mixer.show(await ask(`${this.mixer.path}/parts`, { method: "POST", body: { key } }), { keep: true }); }
+    try { await this.mixer.again((path) => ask(`${path}/parts`, { method: "POST", body: { key } })); }
     catch (error) { this.mixer.say(error.message, true); }
   }
   async onWork(work) { if (work.kind === "separate") await this.mixer.reopen(); }

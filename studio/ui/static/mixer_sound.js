@@ -74,7 +74,7 @@ export class MixerSound {
   end() {
     this.stop();
     this._context?.close();
-    this._context = null;
+    this._context = this.graph = this.meters = null;
     this.buffers.clear();
     this.otherBuffer = null;
     this.bypassed.clear();
@@ -82,8 +82,10 @@ export class MixerSound {
     this.at = 0;
   }
   async build() {
-    this.graph?.sum.disconnect();
-    this.graph = buildGraph(this._context, this.mix, await this.room(this.mix.room.kind));
+    const context = this._context, { kind } = this.mix.room, room = await this.room(kind);
+    if (context !== this._context) return; // another sound was opened meanwhile
+    if (kind !== this.mix.room.kind) return this.build();
+    this.graph = buildGraph(context, this.mix, room);
     this.graph.sum.connect(this.desk);
     this.meters = new Map();
     for (const [name, { fader }] of this.graph.strips) {
@@ -94,11 +96,12 @@ export class MixerSound {
     }
   }
   async room(kind) {
-    if (!this.rooms.has(kind)) {
-      const answer = await fetch(`studio/desk/rooms/${kind}.wav?rate=${this._context.sampleRate}`);
-      this.rooms.set(kind, answer.ok ? await this._context.decodeAudioData(await answer.arrayBuffer()) : null);
+    const { rooms, context } = this;
+    if (!rooms.has(kind)) {
+      const answer = await fetch(`studio/desk/rooms/${kind}.wav?rate=${context.sampleRate}`);
+      rooms.set(kind, answer.ok ? await context.decodeAudioData(await answer.arrayBuffer()) : null);
     }
-    return this.rooms.get(kind);
+    return rooms.get(kind);
   }
   async decode(address) {
     const answer = await fetch(address);
@@ -138,8 +141,10 @@ export class MixerSound {
     return Math.min(at, this.seconds);
   }
   async play() {
-    if (this.playing || !this._context) return;
-    await this._context.resume();
+    const { context } = this;
+    if (this.playing || !context) return;
+    await context.resume();
+    if (this.playing || context !== this._context) return; // pressed twice, or another sound was opened meanwhile
     if (this.loop && (this.at < this.loop[0] - 1e-3 || this.at >= this.loop[1] - 1e-3)) this.at = this.loop[0];
     if (this.at >= this.seconds - 0.02) this.at = 0;
     this.playing = true;
@@ -264,10 +269,15 @@ export class MixerSound {
     }
     glide(this.graph.back.gain, factor(mix.room.gain_db));
     glide(this.graph.sum.gain, factor(mix.gain_db));
-    if (mix.room.kind !== kind) this.graph.convolver.buffer = await this.room(mix.room.kind);
+    if (mix.room.kind === kind) return;
+    const { convolver } = this.graph, room = await this.room(mix.room.kind);
+    if (this.mix.room.kind === mix.room.kind) convolver.buffer = room;
   }
-  // The mix as a browser renders it, without waiting for it to play: {left, right} of these seconds.
+  // The mix as a browser renders it, without waiting for it to play: {left, right} of these seconds. Parts that are not
+  // here yet would be silence passed off as the mix.
   async rendered(seconds = this.seconds) {
+    const missing = this.mix.strips.filter(({ name }) => !this.bufferOf(name));
+    if (missing.length) throw new Error(`Still being fetched: ${missing.map(({ name }) => name).join(", ")}.`);
     const rate = this._context.sampleRate, offline = new OfflineAudioContext(2, Math.round(seconds * rate), rate);
     const graph = buildGraph(offline, this.mix, await this.room(this.mix.room.kind));
     graph.sum.connect(offline.destination);

@@ -1,0 +1,110 @@
+"""The desk while its parts are still on their way: never silence passed off as the mix, never another sound's parts."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.conftest import open_page
+from tests.browser.test_generate import ask, wait_for_new_take
+from tests.browser.test_stems import READY, in_browser
+from tests.running import RunningStudio
+
+pytestmark = pytest.mark.browser
+
+ROOMS = "**/studio/desk/rooms/**"
+
+
+@pytest.fixture(scope="module")
+def takes(browser: Browser, studio: RunningStudio) -> tuple[str, str]:
+    """Two sketches, one of four seconds and one of six."""
+    page = browser.new_page()
+    open_page(page, studio.url)
+    made = [""]
+    for seconds in (4, 6):
+        ask(page, "house, 120 bpm, piano and bass", seconds=seconds, seed=3)
+        made.append(wait_for_new_take(page, made[-1]))
+    page.close()
+    return made[1], made[2]
+
+
+@pytest.fixture
+def desk(page: Page, takes: tuple[str, str]) -> Page:
+    """The shorter one on the desk."""
+    page.locator(f"#st-recent .st-card[data-take='{takes[0]}'] [data-act=stems]").click()
+    page.wait_for_function(READY, timeout=60_000)
+    return page
+
+
+def hold(page: Page, address: str) -> list[Route]:
+    """The requests to that address, which wait until the test lets them go."""
+    held: list[Route] = []
+    page.route(address, lambda route: held.append(route))
+    return held
+
+
+def let_go(page: Page, address: str, held: list[Route]) -> None:
+    for route in held:
+        route.continue_()
+    page.unroute(address)
+
+
+def test_nothing_plays_until_the_new_parts_are_here(desk: Page) -> None:
+    held = hold(desk, ROOMS)
+    desk.evaluate("() => { window.reopened = studio.mixer.reopen() }")
+    while not held:
+        desk.wait_for_timeout(20)
+    assert not desk.evaluate(READY), "the parts of before are gone, so the desk is not ready"
+    expect(desk.locator("#mx-play")).to_be_disabled()
+    desk.evaluate("() => studio.mixer.toggle()")
+    assert not desk.evaluate("() => studio.mixer.sound.playing")
+    said = desk.evaluate("() => studio.mixer.sound.rendered().then(() => 'rendered', (error) => error.message)")
+    assert said.startswith("Still being fetched: "), "no rendering is made of parts that are not here"
+    let_go(desk, ROOMS, held)
+    desk.wait_for_function(READY, timeout=60_000)
+    assert abs(in_browser(desk).samples).max() > 0.05
+
+
+def test_of_two_sounds_opened_at_once_the_later_one_lies_on_the_desk(desk: Page, takes: tuple[str, str]) -> None:
+    held = hold(desk, ROOMS)
+    desk.evaluate("(take) => { studio.mixer.open(`take:${take}`) }", takes[0])
+    while not held:
+        desk.wait_for_timeout(20)
+    desk.evaluate("(take) => { studio.mixer.open(`take:${take}`) }", takes[1])
+    while len(held) < 2:
+        desk.wait_for_timeout(20)
+    let_go(desk, ROOMS, held)
+    desk.wait_for_function(READY, timeout=60_000)
+    desk.wait_for_timeout(200)
+    expect(desk.locator("#mx")).to_have_attribute("data-source", f"take:{takes[1]}")
+    expect(desk.locator("#mx-say")).not_to_have_class("st-error")
+    assert in_browser(desk).seconds == pytest.approx(6.0, abs=0.01)
+
+
+def test_an_answer_that_comes_late_does_not_push_the_later_sound_away(desk: Page, takes: tuple[str, str]) -> None:
+    address = f"**/studio/desk/items/take%3A{takes[0]}"
+    held = hold(desk, address)
+    desk.evaluate("() => { studio.mixer.reopen() }")
+    while not held:
+        desk.wait_for_timeout(20)
+    desk.evaluate("(take) => studio.mixer.open(`take:${take}`)", takes[1])
+    with desk.expect_response(address):
+        let_go(desk, address, held)
+    desk.wait_for_timeout(200)
+    expect(desk.locator("#mx")).to_have_attribute("data-source", f"take:{takes[1]}")
+
+
+def test_play_pressed_twice_at_once_plays_once(desk: Page) -> None:
+    desk.locator("#mx-play").click()
+    desk.wait_for_function("() => studio.mixer.sound.playing")
+    desk.locator("#mx-play").click()
+    started = desk.evaluate(
+        """async () => {
+          const { sound } = studio.mixer, start = sound.start.bind(sound);
+          let times = 0;
+          sound.start = (...what) => { times += 1; return start(...what); };
+          await Promise.all([sound.play(), sound.play()]);
+          return [times, sound.buffers.size];
+        }"""
+    )
+    assert started[0] == started[1], "each strip begins once"
