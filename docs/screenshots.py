@@ -48,7 +48,7 @@ def picture_of_shaping(playwright: Any) -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 1080}, color_scheme="dark")
             open_page(page, studio.url)
             make_take(page, "techno, 120 bpm, hypnotic", "16")
-            page.get_by_text("Steer it, with MusicGen").click()
+            page.get_by_role("button", name="Steer it").click()
             for action in ("repaint", "vary"):
                 first = page.evaluate("() => [...document.querySelectorAll('#st-recent .st-card')].at(-1).dataset.take")
                 page.evaluate("(take) => studio.deck.loadTake(take, { play: false })", first)

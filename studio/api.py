@@ -86,6 +86,8 @@ class Functions(
         meter: str | None = None,
         negative_words: str = "",
         seed: int = 0,
+        melody: str = "",
+        melody_to_key: bool = False,
     ) -> dict[str, Any]:
         """Plan a song from a description, without making any sound: tempo, key, meter, sections, chords, instruments.
 
@@ -99,12 +101,17 @@ class Functions(
             meter: The time signature, for example "3/4" or "6/8".
             negative_words: Instruments or sounds the song must not have.
             seed: A number that decides between equally good plans; the same seed gives the same plan.
+            melody: A melody for the sketch engine to play ("take:…", "sound:…" or "midi:…"): tempo, key and meter come from
+                it where the words leave them open, and the chords fit it. Give generate the same one with the plan.
+            melody_to_key: Move the melody to the song's key.
 
         Returns:
             The song plan, each value with who decided it (asked, inferred or default).
         """
         brief = _brief(words, seconds, tempo_bpm, key, meter, negative_words)
-        return self._studio.plan(brief, seed=seed, owner=visitor_of(request).owner).model_dump(mode="json")
+        steering = Steering(melody=melody or None, melody_to_key=melody_to_key)
+        made = self._studio.plan(brief, seed=seed, owner=visitor_of(request).owner, steering=steering)
+        return made.model_dump(mode="json")
 
     @in_one_sentence
     async def generate(
@@ -146,7 +153,9 @@ class Functions(
             top_p: For MusicGen: draw among the likeliest tokens up to this share; 0 is off.
             guidance: For MusicGen: how closely it follows the words, 1 to 15.
             candidates: For MusicGen: how many to make in one pass, 1 to 8; all are kept, the best is the job's take.
-            steering: For MusicGen: any of melody ("take:…" or "sound:…" to follow), chords (true follows the plan's),
+            steering: Any of melody ("take:…", "sound:…" or "midi:…" to follow: the sketch engine plays its notes, a
+                melody model of MusicGen's hears it) and, for the sketch, melody_to_key (true plays it in the song's
+                key); for MusicGen, chords (true follows the plan's),
                 prompts ([{words, weight, moves: [[seconds, weight]]}], a weight below 0 steers away), words_weight,
                 instruments_in, instruments_out, layers (true makes each instrument as a stem of its own).
             adapters: For MusicGen: LoRA adapters as [{name, strength}], strength 0 to 1.5.

@@ -21,7 +21,7 @@ from studio.engines.base import Capabilities
 from studio.history.history import History, HistoryError
 from studio.job import FINISHED, GenerateRequest, Job, JobState, JobView
 from studio.live import LiveSound
-from studio.maker import EditSound, Generate, Maker, PlanFromBrief
+from studio.maker import EditSound, Generate, Maker, PlanFromBrief, PlanRequest
 from studio.takes import EngineFacts, TakeStore
 
 __all__ = ["Changes", "GenerateRequest", "Job", "JobError", "JobState", "JobView", "Jobs", "TooManyJobs", "UnknownJob"]
@@ -67,12 +67,13 @@ class Jobs:
         history: History,
         log_path: Path | None = None,
         edit: EditSound | None = None,
+        plan_request: PlanRequest | None = None,
         kept: Callable[[str], None] = lambda take_id: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._maker = Maker(
             generate=generate, plan_from_brief=plan_from_brief, capabilities=capabilities, store=store, history=history,
-            log_path=log_path, edit=edit,
+            log_path=log_path, edit=edit, plan_request=plan_request,
         )  # fmt: skip
         self._capabilities, self._history, self._clock, self._kept = capabilities, history, clock, kept
         self._jobs: dict[str, Job] = {}

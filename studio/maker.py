@@ -15,7 +15,8 @@ from studio.asking import asked_by
 from studio.engines.base import Cancelled, Capabilities, Edit, EngineError, Listener, Rendering, Sampling
 from studio.engines.edits import VERBS
 from studio.history.history import History, HistoryError
-from studio.job import Job, JobState
+from studio.job import GenerateRequest, Job, JobState
+from studio.melodies import is_played
 from studio.takes import Take, TakeStore, Timings
 
 _log = logging.getLogger(__name__)
@@ -27,6 +28,12 @@ class Generate(Protocol):
     """The pipeline's generate."""
 
     def __call__(self, name: str, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering: ...
+
+
+class PlanRequest(Protocol):
+    """What makes a request's plan."""
+
+    def __call__(self, asked: GenerateRequest, listener: Listener) -> SongPlan: ...
 
 
 class EditSound(Protocol):
@@ -54,8 +61,9 @@ class Maker:
         history: History,
         log_path: Path | None = None,
         edit: EditSound | None = None,
+        plan_request: PlanRequest | None = None,
     ) -> None:
-        self._edit = edit
+        self._edit, self._plan_request = edit, plan_request
         self._generate, self._plan_from_brief, self._capabilities = generate, plan_from_brief, capabilities
         self._store, self._history, self._log_path = store, history, log_path
 
@@ -74,10 +82,13 @@ class Maker:
             return "failed", self._sentence(job, error) + self._rescue(job)
 
     def _plan(self, job: Job) -> SongPlan:
-        if job.plan is None:
+        if job.plan is None or (self._plan_request is not None and is_played(job.request)):
             job.progress("planning", 0.0)
             with asked_by(job.owner, about=job.id, cancelled=job.cancelled):
-                job.plan = self._plan_from_brief(job.request.brief, seed=job.request.sampling.seed)
+                if self._plan_request is not None:
+                    job.plan = self._plan_request(job.request, job)
+                else:
+                    job.plan = self._plan_from_brief(job.request.brief, seed=job.request.sampling.seed)
         job.stop_if_asked()
         return job.plan
 

@@ -44,6 +44,7 @@ from studio.settings import Settings
 from studio.sounds import SoundStore
 from studio.sources import open_source
 from studio.takes import TakeStore
+from studio.tunes import Tunes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,6 +80,11 @@ class Pipeline:
         self._audiocraft = WorkerClient(
             worker_command(settings.audiocraft_dir), log=settings.audiocraft_dir / "worker.log"
         )
+        self.tunes = Tunes(
+            self.sounds,
+            TakeStore(settings.takes_dir, settings.bin_dir),
+            parts=lambda clip: self._parts().melody_of(clip),
+        )
         self.judge: Judge | None = by_verdict
         self.room: Callable[[str], None] = lambda name: None  # refuses, in words, what memory does not allow now
         self._playing = threading.Lock()
@@ -109,7 +115,7 @@ class Pipeline:
                 if self._sketch is None:
                     from studio.engines.sketch.engine import SketchEngine
 
-                    self._sketch = SketchEngine(soundfont=self._settings.soundfont)
+                    self._sketch = SketchEngine(soundfont=self._settings.soundfont, tunes=self.tunes.get)
                 return self._sketch
             model = next((each for each in MODELS if each.name == name), None)
             return self._musicgen_engine(name) if model is None else self._audiocraft_engine(model)
@@ -337,10 +343,8 @@ def _check_sketch_follows(sampling: Sampling) -> None:
         raise EngineError("Adapters are worn by MusicGen models; the sketch engine has none: choose MusicGen.")
     if steering is None:
         return
-    if steering.melody or steering.prompts:
-        raise EngineError(
-            "The sketch engine composes from the plan and cannot follow a melody or blended prompts: choose MusicGen."
-        )
+    if steering.prompts:
+        raise EngineError("The sketch engine composes from the plan and cannot blend prompts: choose MusicGen.")
     if steering.instruments_in or steering.instruments_out:
         raise EngineError("The sketch engine plays the plan's instruments: add or remove them in the plan.")
 

@@ -25,6 +25,7 @@ from studio.engines.base import Cancelled, Engine, Listener, Rendering, Sampling
 from studio.history.agent_history import AgentHistory, RefinementRow
 from studio.history.history import History
 from studio.listening import judge_clip
+from studio.melodies import Melodies
 from studio.takes import EngineFacts, Take, TakeError, TakeStore
 
 _log = logging.getLogger(__name__)
@@ -113,7 +114,8 @@ class Refinements:
         judged: Callable[[Take, Verdict], object] = lambda take, verdict: None,
     ) -> None:
         """judge: listens to each pass. judged: told of each pass's take and its verdict."""
-        self._pipeline, self._planner, self._store, self._history = pipeline, planner, store, history
+        self._pipeline, self._store, self._history = pipeline, store, history
+        self._plan = Melodies(pipeline, planner).plan
         self._agents = AgentHistory(history)
         self._judge, self._judged = judge, judged
         self.version = 0  # grows with every change, for those who watch
@@ -132,7 +134,7 @@ class Refinements:
         began = time.monotonic()
         refinement_id = secrets.token_hex(8)
         with asked_by(owner, about=refinement_id):
-            plan = request.plan or self._planner(request.brief, seed=request.sampling.seed)
+            plan = self._plan(request)
         if request.plan is None and not plan.planned_by:  # else the desk has noted it
             self._agents.note(
                 about=refinement_id, agent="structure", owner=owner, asked=request.brief.model_dump(mode="json"),

@@ -20,6 +20,7 @@ from studio.daw.plug_ins import PlugIns
 from studio.desk.desk import Desk
 from studio.editing import editor_for, request_for_sound, request_for_take
 from studio.engines.base import Capabilities, Edit, Engine, Listener, Rendering, Sampling
+from studio.engines.steering import Steering
 from studio.exports import ExportedFile, Exports
 from studio.history.history import Entry, History, HistoryError, Page
 from studio.history.ledger import Ledger
@@ -29,6 +30,7 @@ from studio.library.library import Library
 from studio.link import LinkSession
 from studio.link_install import python_with_link
 from studio.live_midi.live import LiveMidi
+from studio.melodies import Melodies, is_played
 from studio.models.catalogue import Catalogue
 from studio.models.downloads import Downloads
 from studio.models.installing import Installation
@@ -119,9 +121,10 @@ class Studio:
                 style=self.desk.style,
             )
             self.planner = self.inspirations.plan
+            self.melodies = Melodies(self.pipeline, self.planner)
             self.jobs = Jobs(
                 generate=self.pipeline.generate, plan_from_brief=self.planner, capabilities=self.capabilities, store=self.store,
-                history=self.history, log_path=self.log_path, edit=getattr(self.pipeline, "edit", None), kept=self.reviews.ask,
+                history=self.history, log_path=self.log_path, edit=getattr(self.pipeline, "edit", None), kept=self.reviews.ask, plan_request=self.melodies.plan,
             )  # fmt: skip
             self.refinements = Refinements(
                 pipeline=cast(Players, self.pipeline), planner=self.planner, store=self.store, history=self.history,
@@ -178,9 +181,15 @@ class Studio:
         """What an engine can do. Raises EngineError for one that is not here."""
         return self.pipeline.engine(engine).capabilities
 
-    def plan(self, brief: Brief, *, seed: int = 0, owner: str = "") -> SongPlan:
-        """What would be played. Raises the agents' errors, in the user's words, and Cancelled when stopped."""
+    def plan(self, brief: Brief, *, seed: int = 0, owner: str = "", steering: Steering | None = None) -> SongPlan:
+        """What would be played. steering: names a melody whose notes are played, for the plan to be made round.
+
+        Raises the agents' errors, in the user's words, Cancelled when stopped, and EngineError for a melody that is none.
+        """
+        self._check_melody(steering, owner)
         with asked_by(owner):
+            if steering is not None and steering.melody:
+                return self.melodies.around(steering, brief, None, seed=seed)
             return self.planner(brief, seed=seed)
 
     def generate(self, request: GenerateRequest, *, owner: str = "") -> JobView:
@@ -189,16 +198,19 @@ class Studio:
         Raises as `Jobs.submit`, the agents' errors for a brief that says nothing (that is refused, not queued) or whose
         references are not there, and TakeMissing or NotYours for a melody out of a take that is not the owner's.
         """
-        steering = request.sampling.steering
-        if steering is not None and (steering.melody or "").startswith("take:"):
-            self.entry((steering.melody or "").removeprefix("take:"), owner=owner)
+        self._check_melody(request.sampling.steering, owner)
         if request.brief.references:
             request = self.inspirations.ready(request, self.capabilities(request.engine), owner=owner)
-        if request.plan is None:
+        if request.plan is None and not is_played(request):
             from agents.planner import read_brief
 
             read_brief(request.brief)
         return self.jobs.submit(request, owner=owner, max_active=self._allowance(owner))
+
+    def _check_melody(self, steering: Steering | None, owner: str) -> None:
+        """Raise TakeMissing or NotYours for a melody out of a take that is not the owner's."""
+        if steering is not None and (steering.melody or "").startswith("take:"):
+            self.entry((steering.melody or "").removeprefix("take:"), owner=owner)
 
     def edit(
         self,

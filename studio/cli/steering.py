@@ -1,4 +1,4 @@
-"""The arguments of `make` that steer MusicGen: a melody, chords, prompts to blend, instruments, layers, adapters."""
+"""The arguments of `make` that steer a take: a melody, and for MusicGen chords, prompts, instruments, layers, adapters."""
 
 from __future__ import annotations
 
@@ -13,8 +13,14 @@ from studio.sounds import SoundStore
 
 def add_steering_arguments(parser: argparse.ArgumentParser) -> None:
     """Add them, in a group of their own."""
-    group = parser.add_argument_group("what MusicGen follows beside the words")
-    group.add_argument("--melody", metavar="FILE", help="a sound or MIDI file to follow, or take:…; for a melody model")
+    group = parser.add_argument_group("what a take follows beside the words")
+    group.add_argument(
+        "--melody", metavar="FILE",
+        help="a sound or MIDI file to follow, or take:…: the sketch plays its notes, a melody model hears it",
+    )  # fmt: skip
+    group.add_argument(
+        "--melody-to-key", action="store_true", help="the sketch plays the melody in the song's key, not in its own"
+    )
     group.add_argument("--chords", action="store_true", help="follow the plan's chords; for a melody model")
     group.add_argument(
         "--blend", action="append", default=[], metavar="WORDS[:WEIGHT]",
@@ -36,6 +42,7 @@ def steering_of(arguments: argparse.Namespace, settings: Settings) -> Steering |
     """
     steering = Steering(
         melody=_melody(arguments.melody, settings) if arguments.melody else None,
+        melody_to_key=arguments.melody_to_key,
         chords=arguments.chords,
         prompts=tuple(PromptWeight(words=words, weight=weight) for words, weight in map(_weighed, arguments.blend)),
         instruments_in=tuple(arguments.instruments_in),

@@ -27,7 +27,8 @@ class PromptWeight(BaseModel):
 
 
 class Steering(BaseModel):
-    """melody: the sound to follow, by name. chords: follow the plan's chords instead. words_weight: of the plan's own
+    """melody: the sound to follow, by name. melody_to_key: play it in the song's key, where notes are played (the sketch
+    engine). chords: follow the plan's chords instead. words_weight: of the plan's own
     prompt, 0 leaves it out. instruments_in, instruments_out: identifiers out of agents/knowledge. layers: make the
     plan's parts one by one and mix them.
     """
@@ -35,6 +36,7 @@ class Steering(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     melody: str | None = None
+    melody_to_key: bool = False
     chords: bool = False
     words_weight: float = Field(default=1.0, ge=0.0, le=MAX_WEIGHT)
     prompts: tuple[PromptWeight, ...] = ()

@@ -156,6 +156,7 @@ def steering_of(values: Mapping[str, Any]) -> Steering | None:
         )
         steering = Steering(
             melody=values["melody"] or None,
+            melody_to_key=bool(values["melody"] and values["melody_to_key"]),
             chords=values["chords"],
             layers=values["layers"],
             prompts=prompts,

@@ -16,6 +16,7 @@ from agents.planner import BriefError, PlanError
 from agents.types import SongPlan
 from studio.engines.base import EngineError
 from studio.jobs import JobError
+from studio.melodies import SKETCH
 from studio.presets import PresetError, delete_preset, list_presets, load_preset, save_preset
 from studio.studio import Studio
 from studio.takes import TakeError
@@ -35,6 +36,7 @@ from studio.ui.form import (
     preset_of,
     request_of,
     sampling_of,
+    steering_of,
 )
 from studio.ui.message_panel import lay_out_message, wire_message
 from studio.ui.references_panel import lay_out_references, wire_references
@@ -226,7 +228,8 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
     def on_plan(request: gr.Request, **values: Any) -> dict[Any, Any]:
         try:
             brief, owner = brief_of(values), visitor_of(request).owner
-            return show_plan(tab, studio.plan(brief, seed=sampling_of(values).seed, owner=owner))
+            tune = steering_of(values) if values["engine"] == SKETCH else None
+            return show_plan(tab, studio.plan(brief, seed=sampling_of(values).seed, owner=owner, steering=tune))
         except _REFUSALS as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
 
@@ -243,7 +246,7 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
     buttons["generate"].click(on_generate, inputs_kwargs=tab.inputs, **private)
-    buttons["plan"].click(on_plan, inputs_kwargs=tab.fields, outputs=plan_outputs, **private)
+    buttons["plan"].click(on_plan, inputs_kwargs=tab.inputs, outputs=plan_outputs, **private)
     gr.on(
         [tab.plan_fields[name].change for name in EDITED],
         on_edit,

@@ -1,7 +1,7 @@
 """Steering on the page: a melody to follow, the plan's chords, instruments in and out, and prompts blended by weight.
 
-Lays out its fields and keeps hummed and uploaded sounds; form.py reads the fields into a request. These are MusicGen's:
-the sketch engine says so where it cannot follow.
+Lays out its fields and keeps hummed and uploaded sounds; form.py reads the fields into a request. All but the melody
+are MusicGen's: the sketch engine says so where it cannot follow.
 """
 
 from __future__ import annotations
@@ -22,14 +22,19 @@ BLENDED = 3  # prompts that can be blended in beside the words
 OVER_TIME = ("stays", "comes in", "goes out", "swells")
 USES = (("Follow its melody", "follow"), ("Go on from its end", "continue"), ("Vary it", "vary"))
 _SOUNDS = [".wav", ".flac", ".mp3", ".ogg", ".aiff", ".mid", ".midi"]
-_NONE = '<p class="st-note">A tune you hum, a sound, a MIDI file or a take; the melody models follow it.</p>'
+_NONE = (
+    '<p class="st-note">A tune you hum, a sound, a MIDI file or a take. The sketch engine plays its notes and finds '
+    "chords for them; MusicGen’s melody models follow how it sounds.</p>"
+)
+_MUSICGEN = '<p class="st-note">The rest is for MusicGen.</p>'
 _ON_DECK = "() => window.studio?.deck.now?.take ?? ''"
 
 
 def build_steer_panel(studio: Studio) -> dict[str, Any]:
     """Lay out the panel inside the current Blocks; returns its fields by the names form.py knows them by."""
-    with gr.Accordion("Steer it, with MusicGen", open=False, elem_id="st-steer"):
+    with gr.Accordion("Steer it", open=False, elem_id="st-steer"):
         fields = _melody(studio)
+        gr.HTML(_MUSICGEN)
         with gr.Row(elem_classes="st-fields"):
             fields["chords"] = gr.Checkbox(False, label="Follow the plan’s chords", min_width=150)
             fields["layers"] = gr.Checkbox(False, label="Part by part, kept as stems", min_width=150)
@@ -81,6 +86,10 @@ def _melody(studio: Studio) -> dict[str, Any]:
         waveform_options=gr.WaveformOptions(show_recording_waveform=True),
     )  # fmt: skip
     followed = gr.HTML(_NONE)
+    to_key = gr.Checkbox(
+        False, label="Move it to the song’s key", elem_id="st-melody-key", min_width=160,
+        info="The sketch engine else plays it as it is, and takes its key where you leave the key open.",
+    )  # fmt: skip
     use = gr.Radio(list(USES), value="follow", show_label=False, visible=False, elem_id="st-melody-use")
 
     def keep(path: str | None) -> tuple[str, str, Any]:
@@ -111,7 +120,7 @@ def _melody(studio: Studio) -> dict[str, Any]:
     hum.clear(lambda: ("", _NONE, gr.update(visible=False)), None, outputs, **private)
     deck.click(follow_deck, on_deck, outputs, js=_ON_DECK, **private)
     forget.click(lambda: ("", _NONE, gr.update(visible=False, value="follow")), None, outputs, **private)
-    return {"melody": melody, "melody_use": use, "melody_said": followed}
+    return {"melody": melody, "melody_to_key": to_key, "melody_use": use, "melody_said": followed}
 
 
 def said_of_melody(name: str) -> str:

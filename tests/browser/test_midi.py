@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
-from tests.browser.test_generate import ask, wait_for_new_take
+from tests.browser.test_generate import ask, newest_take, wait_for_new_take
 from tests.running import RunningStudio, running_studio
 from tests.studio.live_midi.conftest import jack_here  # noqa: F401 - a fixture
 from tests.studio.live_midi.test_process import listening, until
@@ -231,7 +231,7 @@ def test_a_played_melody_is_kept_on_the_grid_and_followed_by_generate(synth: Pag
     synth.wait_for_function("() => performance.now() > studio.midi.in.recording.begins + 1_600")
     synth.get_by_role("button", name="Stop and use it").click()
     expect(synth.locator("#md")).to_contain_text("3 notes recorded")
-    synth.get_by_text("Steer it, with MusicGen").click()
+    synth.get_by_role("button", name="Steer it").click()
     expect(synth.locator("#st-steer")).to_contain_text("It will follow what you played")
     kept = list((data / "sounds").glob("*.mid"))
     assert len(kept) == 1
@@ -242,6 +242,13 @@ def test_a_played_melody_is_kept_on_the_grid_and_followed_by_generate(synth: Pag
         if message.type == "note_on":
             notes.append((round(now, 3), message.note, message.velocity))
     assert notes == [(0.0, 60, 80), (0.5, 64, 81), (1.0, 67, 82)]
+    # The sketch engine, which needs no model, plays them.
+    before = newest_take(synth)
+    ask(synth, "solo flute", seconds=6)
+    take = wait_for_new_take(synth, before)
+    card = synth.locator(f"#st-recent .st-card[data-take='{take}']")
+    expect(card).to_contain_text("Shaped by Your melody")
+    assert card.locator(".st-shaped b").get_attribute("title") == "120 bpm, C major, the chords, the tune"
 
 
 def test_nothing_played_is_a_sentence(synth: Page) -> None:

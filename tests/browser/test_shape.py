@@ -130,7 +130,7 @@ def settings_of(page: Page, take: str) -> Locator:
 def test_prompts_are_blended_by_weight_that_moves_and_instruments_come_and_go(page: Page) -> None:
     page.get_by_label("Describe the music").fill("house, 124 bpm")
     page.get_by_label("Length").fill("2")
-    page.get_by_text("Steer it, with MusicGen").click()
+    page.get_by_role("button", name="Steer it").click()
     page.locator("#st-blend-1 textarea, #st-blend-1 input").fill("solo cello")
     page.locator("#st-blend-1 textarea, #st-blend-1 input").blur()
     page.locator("#st-blend-moves-1 input").click()
@@ -146,7 +146,7 @@ def test_prompts_are_blended_by_weight_that_moves_and_instruments_come_and_go(pa
 
 def test_a_take_is_hummed_after_and_the_take_on_the_deck_is_followed(page: Page, take: str) -> None:
     put_on_deck(page, take)
-    page.get_by_text("Steer it, with MusicGen").click()
+    page.get_by_role("button", name="Steer it").click()
     page.locator("#st-melody-deck").click()
     expect(page.get_by_text("It will follow", exact=False)).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Record").click()
@@ -204,7 +204,7 @@ def test_a_melody_model_of_ones_own_follows_an_uploaded_melody(page: Page, tmp_p
     expect(page.get_by_label("Engine")).to_have_value("tiny-melody", timeout=20_000)
     page.get_by_label("Describe the music").fill("flute, 90 bpm")
     page.get_by_label("Length").fill("2")
-    page.get_by_text("Steer it, with MusicGen").click()
+    page.get_by_role("button", name="Steer it").click()
     with page.expect_file_chooser() as chooser:
         page.locator("#st-melody").click()
     chooser.value.set_files(tmp_path / "hummed.wav")

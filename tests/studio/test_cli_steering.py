@@ -63,7 +63,7 @@ def test_the_sketch_engine_says_on_the_command_line_what_it_cannot_follow(
     import app
 
     assert app.main(["make", "a slow waltz", "--seconds", "2", "--blend", "rain"]) == 1
-    assert "cannot follow a melody or blended prompts: choose MusicGen" in capsys.readouterr().err
+    assert "cannot blend prompts: choose MusicGen" in capsys.readouterr().err
     assert app.main(["make", "a slow waltz", "--blend", "rain:99"]) == 2
     assert "--weight: " in capsys.readouterr().err
     assert app.main(["make", "a slow waltz", "--melody", "gone.mid"]) == 2

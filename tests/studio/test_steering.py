@@ -47,8 +47,8 @@ def test_a_hummed_melody_is_followed_by_its_name(pipeline: Pipeline) -> None:
 @pytest.mark.parametrize(
     ("sampling", "sentence"),
     [
-        ({"steering": Steering(melody="sound:x")}, "cannot follow a melody"),
-        ({"steering": Steering(prompts=(PromptWeight(words="rain"),))}, "blended prompts: choose MusicGen"),
+        ({"steering": Steering(melody="sound:x")}, "not here any more"),
+        ({"steering": Steering(prompts=(PromptWeight(words="rain"),))}, "cannot blend prompts: choose MusicGen"),
         ({"steering": Steering(instruments_out=("banjo",))}, "remove them in the plan"),
         ({"adapters": (AdapterUse(name="brass"),)}, "worn by MusicGen models"),
     ],

@@ -10,11 +10,11 @@ from studio.engines.sketch.grooves import Groove
 from studio.engines.sketch.score import Part
 
 
-def cast(plan: SongPlan, groove: Groove) -> tuple[list[Part], list[frozenset[str]]]:
+def cast(plan: SongPlan, groove: Groove, *, lead: str | None = None) -> tuple[list[Part], list[frozenset[str]]]:
     """The parts, and for each section the identifiers of those who play in it.
 
     Instruments nobody knows are left out. A section that names none has the whole band; a song that names none gets
-    its genre's usual players, or the groove's.
+    its genre's usual players, or the groove's. lead: who has a given melody, before all others who sing.
     """
     known = instruments()
     band = [name for name in plan.instruments.value if name in known]
@@ -24,10 +24,10 @@ def cast(plan: SongPlan, groove: Groove) -> tuple[list[Part], list[frozenset[str
         everyone = band = _usual_band(plan, groove)
     playing = [frozenset(names or band or everyone) for names in by_section]
     everyone = [name for name in everyone if any(name in names for names in playing)]
-    roles = _roles(everyone, plan)
+    roles = _roles(everyone, plan, lead)
     parts: list[Part] = []
     counts: dict[Role, int] = {}
-    for name in sorted(everyone, key=lambda n: (_SCORE_ORDER.index(roles[n]), everyone.index(n))):
+    for name in sorted(everyone, key=lambda n: (_SCORE_ORDER.index(roles[n]), n != lead, everyone.index(n))):
         role = roles[name]
         parts.append(Part(name=name, instrument_id=name, instrument=known[name], role=role, order=counts.get(role, 0)))
         counts[role] = counts.get(role, 0) + 1
@@ -59,7 +59,7 @@ _MISSED: dict[Role, float] = {"bass": 5.0, "chords": 4.0, "melody": 4.0, "pad": 
 _MOST_CHOICES = 4096
 
 
-def _roles(names: list[str], plan: SongPlan) -> dict[str, Role]:
+def _roles(names: list[str], plan: SongPlan, lead: str | None) -> dict[str, Role]:
     """One role each: as the genre uses the instrument, as the instrument likes best, and nothing important missing."""
     known = instruments()
     genre = _genres().get(plan.genre.value)
@@ -68,7 +68,7 @@ def _roles(names: list[str], plan: SongPlan) -> dict[str, Role]:
     choices: dict[str, tuple[Role, ...]] = {}
     room = _MOST_CHOICES
     for name in names:
-        own = known[name].roles
+        own: tuple[Role, ...] = ("melody",) if name == lead else known[name].roles
         usual = tuple(role for role in own if name in palette.get(role, ()))
         options = own if len(own) <= room else (usual or own)[:1]
         room //= max(1, len(options))
@@ -83,7 +83,9 @@ def _roles(names: list[str], plan: SongPlan) -> dict[str, Role]:
         total = sum(weight for role, weight in _MISSED.items() if role not in filled)
         total += sum(1.6 * (filled.count(role) - 1) for role in set(filled))
         for name, role in roles.items():
-            total += 0.6 * known[name].roles.index(role) - (1.5 if name in palette.get(role, ()) else 0.0)
+            total += 0.6 * (name != lead and known[name].roles.index(role)) - (
+                1.5 if name in palette.get(role, ()) else 0.0
+            )
         return total
 
     best = min(product(*choices.values()), key=cost)

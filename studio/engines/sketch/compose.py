@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from agents.harmony import Chord, Key
 from agents.knowledge import genres
+from agents.tune import Tune, laid_out, lead_of
 from agents.types import SongPlan
 from studio.engines.sketch.bass import play_bass
 from studio.engines.sketch.casting import cast
@@ -19,27 +20,37 @@ from studio.engines.sketch.score import Note, Part, Score
 from studio.engines.sketch.silence import without_dead_silence
 from studio.engines.sketch.stage import Stage
 from studio.engines.sketch.timeline import Bar, Dice, bars_of, pulses_of
+from studio.engines.sketch.tune import play_tune
 
 # Less than this is not enough for a chord to ring: the last bar then holds it.
 SHORTEST_RING_SECONDS = 0.6
 _LONGEST_LAST_BAR_SECONDS = 4.0
 
 
-def compose(plan: SongPlan, *, seed: int) -> Score:
-    """The plan's score.
+def compose(plan: SongPlan, *, seed: int, tune: Tune | None = None) -> Score:
+    """The plan's score. tune: a melody that its lead plays; the plan's chords are those that fit it.
 
     The last chord falls where the sections end when the song's length leaves it time to ring, else within the last bar.
     """
     name, groove = groove_named(plan.groove.value, genre=plan.genre.value)
     bars = bars_of(plan)
-    stage = _stage(plan, name, groove, bars, seed)
-    parts, playing = cast(plan, groove)
+    stage = _stage(plan, name, groove, bars, seed, tuned=tune is not None)
+    lead = lead_of(plan) if tune is not None else None
+    parts, playing = cast(plan, groove, lead=lead)
+    if tune is not None:
+        parts = _with_singer(parts, lead)
+    passages = laid_out(plan, tune) if tune is not None else ()
     last_players = playing[-1]
     for part in parts:
         mine = [bar for bar in bars if part.instrument_id in playing[bar.section]]
         final = stage.final_tick if part.instrument_id in last_players else None
-        notes = _play(stage, part, mine, parts, playing, final)
-        part.notes = _ready(_at_register(part, notes, plan.register_semitones), stage)
+        if tune is not None and part.role == "melody":
+            low, high = part.instrument.low, part.instrument.high
+            notes = play_tune(stage, mine, tune, passages, low=low, high=high, joining=not part.sings)
+        else:
+            notes = _play(stage, part, mine, parts, playing, final)
+            notes = _at_register(part, notes, plan.register_semitones)
+        part.notes = _ready(notes, stage)
     parts = [part for part in parts if part.notes]
     without_dead_silence(stage, parts, playing)
     return Score(
@@ -54,6 +65,16 @@ def compose(plan: SongPlan, *, seed: int) -> Score:
         last_hit_seconds=stage.final_tick * stage.seconds_per_tick,
         seconds=plan.seconds.value,
     )
+
+
+def _with_singer(parts: list[Part], lead: str | None) -> list[Part]:
+    """The parts with the lead's marked; a lone one that can play chords has them beside its melody."""
+    for part in parts:
+        part.sings = part.instrument_id == lead and part.role == "melody"
+    if len(parts) == 1 and parts[0].sings and "chords" in parts[0].instrument.roles:
+        alone = parts[0]
+        return [Part(f"{alone.name}_chords", alone.instrument_id, alone.instrument, "chords"), alone]
+    return parts
 
 
 def _at_register(part: Part, notes: list[Note], semitones: int) -> list[Note]:
@@ -105,7 +126,7 @@ def _play(
     )
 
 
-def _stage(plan: SongPlan, name: str, groove: Groove, bars: list[Bar], seed: int) -> Stage:
+def _stage(plan: SongPlan, name: str, groove: Groove, bars: list[Bar], seed: int, *, tuned: bool) -> Stage:
     quarters_a_minute = plan.tempo_bpm.value * plan.meter.value.quarters_per_felt_beat
     seconds_per_tick = 60.0 / (quarters_a_minute * 960)
     end_tick = round(plan.seconds.value / seconds_per_tick)
@@ -115,7 +136,7 @@ def _stage(plan: SongPlan, name: str, groove: Groove, bars: list[Bar], seed: int
         final_tick, final_chord = music_tick, _home(plan)
     else:
         final_tick = _hit_in_last_bar(plan, bars[-1], len(bars), seconds_per_tick)
-        asked = plan.sections[-1].chords.by == "asked"
+        asked = tuned or plan.sections[-1].chords.by == "asked"
         final_chord = bars[-1].chord if asked else _home(plan)
     return Stage(
         key=plan.key.value, meter=plan.meter.value, groove_name=name, groove=groove, swing=_swing(plan, groove),

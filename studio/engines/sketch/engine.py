@@ -5,7 +5,7 @@ The same plan, seed, SoundFont and version give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from agents.knowledge import instruments
+from agents.tune import Tune, lead_of, octaves_into
 from agents.types import SongPlan
 from audio.clip import Clip
 from audio.mastering import LiveLimiter, TooQuiet, mastering_gain
@@ -30,10 +32,13 @@ _CUT_FADE_SECONDS = 0.05
 
 
 class SketchEngine:
-    """Composes and renders on this machine; keeps the studio's Engine protocol. soundfont: another .sf2 than the built-in."""
+    """Composes and renders on this machine; keeps the studio's Engine protocol.
 
-    def __init__(self, *, soundfont: Path | None = None) -> None:
-        self._soundfont = soundfont
+    soundfont: another .sf2 than the built-in. tunes: finds the melody that a request names, as notes.
+    """
+
+    def __init__(self, *, soundfont: Path | None = None, tunes: Callable[[str, Listener], Tune] | None = None) -> None:
+        self._soundfont, self._tunes = soundfont, tunes
         self._font: Font | None = None
 
     @property
@@ -46,12 +51,14 @@ class SketchEngine:
     def generate(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Rendering:
         """Make the plan's take, telling the listener as it goes.
 
-        Raises Cancelled when stopped before any sound exists, EngineError for a SoundFont that cannot be played.
+        Raises Cancelled when stopped before any sound exists, EngineError for a SoundFont that cannot be played or a
+        melody that is none.
         """
+        tune = self._tune(plan, sampling, listener)
         listener.progress("loading", 0.0)
         font = self._font = self._font or load_font(self._soundfont)
         listener.progress("composing", 0.0)
-        score = compose(plan, seed=sampling.seed)
+        score = compose(plan, seed=sampling.seed, tune=tune)
         _unless_cancelled(listener)
         session = Session(score, font)
         listener.started(sample_rate_hz=SAMPLE_RATE_HZ, channels=2, frames=session.frames)
@@ -62,7 +69,8 @@ class SketchEngine:
         if done == 0:
             raise Cancelled("The take was stopped before there was any sound.")
         listener.progress("mastering", 0.0)
-        return _finished(score, session, done, _identity(font, sampling.seed))
+        followed = {} if tune is None else {"melody": _followed(tune, plan)}
+        return _finished(score, session, done, {**_identity(font, sampling.seed), **followed})
 
     def regenerate(
         self, plan: SongPlan, previous: Rendering, sections: Collection[int], sampling: Sampling, listener: Listener
@@ -83,6 +91,14 @@ class SketchEngine:
     def unload(self) -> None:
         """Give back the SoundFont's memory; the next take reads it again."""
         self._font = None
+
+    def _tune(self, plan: SongPlan, sampling: Sampling, listener: Listener) -> Tune | None:
+        """The melody asked for, in the plan's key where that is wanted."""
+        steering = sampling.steering
+        if steering is None or not steering.melody or self._tunes is None:
+            return None
+        tune = self._tunes(steering.melody, listener)
+        return tune.moved_to(plan.key.value) if steering.melody_to_key else tune
 
     @staticmethod
     def _render(session: Session, listener: Listener) -> int:
@@ -120,6 +136,17 @@ class _Behind(Listener):
 def _unless_cancelled(listener: Listener) -> None:
     if listener.cancelled():
         raise Cancelled("The take was stopped before there was any sound.")
+
+
+def _followed(tune: Tune, plan: SongPlan) -> Mapping[str, Any]:
+    """What a take keeps of the melody it plays."""
+    lead = lead_of(plan)
+    singer = instruments().get(lead or "")
+    octaves = octaves_into(tune, low=singer.low, high=singer.high) if singer else 0
+    return {
+        "source": tune.source, "name": tune.name, "notes": len(tune.notes), "bars": tune.bars(plan.meter.value),
+        "key": tune.key.name, "drawn_to_grid": tune.on_grid, "played_by": lead, "moved_octaves": octaves,
+    }  # fmt: skip
 
 
 def _identity(font: Font, seed: int) -> Mapping[str, Any]:

@@ -26,7 +26,10 @@ class Note:
 
 @dataclass(slots=True)
 class Part:
-    """One instrument's notes. name: the stem's name, unique in the score. order: how many parts share its role above it."""
+    """One instrument's notes. name: the stem's name, unique in the score. order: how many parts share its role above it.
+
+    sings: it has a melody that was given, to which nothing is added.
+    """
 
     name: str
     instrument_id: str
@@ -34,6 +37,7 @@ class Part:
     role: Role
     order: int = 0
     notes: list[Note] = field(default_factory=list)
+    sings: bool = False
 
     @property
     def is_kit(self) -> bool:

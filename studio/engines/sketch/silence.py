@@ -28,7 +28,10 @@ def without_dead_silence(stage: Stage, parts: Sequence[Part], playing: Sequence[
     for start, end in _rests(stage, parts):
         for tick, length in _pulses_within(stage, start, end):
             bar = stage.bars[min(tick // stage.bars[0].ticks, len(stage.bars) - 1)]
-            here = [part for part in parts if part.instrument_id in playing[bar.section]] or list(parts)
+            able = [part for part in parts if not part.sings]
+            here = [part for part in able if part.instrument_id in playing[bar.section]] or able
+            if not here:
+                return
             filler = min(here, key=lambda part: (_FILLERS.index(part.role), part.order))
             filler.notes.append(_soft_note(filler, bar, tick, length))
     for part in parts:
