@@ -65,7 +65,7 @@ def build_model(folder: Path, *, layers: int, size: str = "small") -> None:
         parts["decoder"] |= {
             "num_hidden_layers": layers, "hidden_size": width, "ffn_dim": 4 * width,
             "num_attention_heads": shape["heads"],
-            "vocab_size": CODES, "pad_token_id": CODES, "bos_token_id": CODES,
+            "vocab_size": CODES, "pad_token_id": CODES, "bos_token_id": CODES, "dropout": 0.1,
         }  # fmt: skip
         if size != "tiny":
             parts["audio_encoder"] |= {"hidden_size": 128, "codebook_dim": 128, "num_filters": 64}

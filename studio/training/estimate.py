@@ -55,8 +55,8 @@ def estimate(
     parts = {
         "the model": weights * number,
         "the adapters and their optimiser": trained * (20 if config.ema else 16),
-        "a step": _activations(config, model, tokens, number),
-        "logits": _logits(config, model, tokens, number),
+        "a step": _activations(config, model, tokens, number, device),
+        "logits": _logits(model, tokens, number),
         "torch": RUNNING_BYTES[device],
     }
     memory = round(_GUARD * max(sum(parts.values()), parts["the model"] + PREPARING_BYTES + parts["torch"]))
@@ -127,26 +127,29 @@ def _steps(config: RunConfig, model: Checkpoint) -> int:
     return round(config.segment_seconds * 50) + model.codebooks // model.channels - 1 + before
 
 
-def _activations(config: RunConfig, model: Checkpoint, tokens: int, number: int) -> int:
-    """What the gradient needs of a step's way forward.
-
-    A layer keeps about 17 widths a token in the model's format, and each target its own input once more, in float32
-    and with the mask of its dropout.
-    """
-    widths = {"fc2": 4}
-    attentions = 1 if model.model_type == "musicgen_melody" else 2
+def _activations(config: RunConfig, model: Checkpoint, tokens: int, number: int, device: str) -> int:
+    """What the gradient needs of a step's way forward, as counted from what torch keeps for it."""
+    targets, attentions = set(config.lora.targets), 1 if model.model_type == "musicgen_melody" else 2
+    # Widths a token in the model's format: into the norms, an attention's four or two, between the feed-forward's two.
+    widths = 10.2 if attentions == 1 else 13.4
+    widths += attentions * bool(targets & {"q_proj", "k_proj", "v_proj"}) + ("fc1" in targets) + 4 * ("fc2" in targets)
     inputs = sum(
-        widths.get(target, 1) * (1 if target.startswith("fc") else attentions) for target in config.lora.targets
+        {"fc1": 1, "fc2": 4, "k_proj": 1, "v_proj": 1}.get(target, attentions)  # a cross-attention's keys are few
+        for target in targets
     )
-    layer = model.width * tokens * (17 * number + inputs * (5 if config.lora.dropout else 4 - number))
+    if config.lora.dora:
+        widths += inputs * 4 / number  # PEFT's own, which keeps each target's input once more, in float32
+    masks = inputs if config.lora.dropout else 0
+    own = (attentions + 1) * (number if device == "cpu" else 1)  # the model's own dropouts
+    layer = round(model.width * tokens * (widths * number + masks + own))
     if config.gradient_checkpointing:
         return model.layers * model.width * tokens * number + 2 * layer
     return model.layers * layer
 
 
-def _logits(config: RunConfig, model: Checkpoint, tokens: int, number: int) -> int:
-    books = 1 if config.gradient_checkpointing else model.codebooks
-    return tokens * model.codes * (number + 8) * books
+def _logits(model: Checkpoint, tokens: int, number: int) -> int:
+    """One codebook's, in both formats, and of every codebook the slope."""
+    return tokens * model.codes * (4 + 2 * number) + tokens * model.codebooks * model.width * number
 
 
 def said(found: Estimate, *, free_bytes: int, device: str) -> dict[str, Any]:

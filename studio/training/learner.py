@@ -7,6 +7,7 @@ and only the adapters, in float32, learn. Knows nothing of steps, files or curve
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from studio.engines.musicgen import decode
 from studio.training.config import RunConfig
+from studio.training.lean import make_lean
 from studio.training.loss import codebook_losses, delayed
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def put_adapters_on(loaded: Loaded, config: RunConfig) -> Any:
         target_modules=list(lora.targets), bias="none",
     )  # fmt: skip
     dressed = get_peft_model(loaded.model, wanted)
+    make_lean(dressed)
     dressed.peft_config["default"].base_model_name_or_path = config.model_name or config.model.name
     if config.gradient_checkpointing:
         forget_activations(loaded.model.decoder)
@@ -160,9 +163,9 @@ def make_learner(loaded: Loaded, config: RunConfig) -> Any:
         def forward(self, codes: list[torch.Tensor], states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
             batch = delayed(codes, delays=decode.delays(loaded.model), start=decode.start_token(loaded.model))
             batch = type(batch)(brought(batch.inputs, states.device), brought(batch.targets, states.device))
-            return codebook_losses(
-                self.decoder, batch, states=states, mask=mask, save_memory=config.gradient_checkpointing
-            )
+            # Everything is in the base's number format already; DoRA alone is left to torch's mixing of formats.
+            with nullcontext() if config.lora.dora else torch.autocast(states.device.type, enabled=False):
+                return codebook_losses(self.decoder, batch, states=states, mask=mask)
 
     return Learner()
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studio.training.lean import IGNORED, surprise
+
 if TYPE_CHECKING:
     import torch
-
-IGNORED = -100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +48,18 @@ def delayed(codes: Sequence[torch.Tensor], *, delays: Sequence[int], start: int)
     return Delayed(grid[..., :-1].contiguous(), wanted[..., 1:].contiguous())
 
 
-def codebook_losses(
-    decoder: Any, batch: Delayed, *, states: torch.Tensor, mask: torch.Tensor | None, save_memory: bool = False
-) -> torch.Tensor:
+def codebook_losses(decoder: Any, batch: Delayed, *, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
     """Each codebook's mean cross-entropy in nats, float32 (codebooks,); their mean is the loss.
 
     states, mask: what the decoder listens to, (batch, tokens, width) and (batch, tokens); None masks nothing, and is
-    what a melody model takes, which puts the states before the codes. save_memory: forget each codebook's logits and make them anew when
-    the gradient needs them.
+    what a melody model takes, which puts the states before the codes.
     """
     import torch
-    from torch.utils.checkpoint import checkpoint
 
     rows, codebooks, steps = batch.inputs.shape
     heard = {} if mask is None else {"encoder_attention_mask": mask}
     hidden = decoder.model(
         input_ids=batch.inputs.reshape(rows * codebooks, steps), encoder_hidden_states=states, use_cache=False, **heard
     ).last_hidden_state[:, -steps:]
-    losses = []
-    for head, wanted in zip(decoder.lm_heads, batch.targets.unbind(1), strict=True):
-        if save_memory and torch.is_grad_enabled():
-            losses.append(checkpoint(_surprise, head, hidden, wanted, use_reentrant=False, preserve_rng_state=False))
-        else:
-            losses.append(_surprise(head, hidden, wanted))
-    return torch.stack(losses)
-
-
-def _surprise(head: Any, hidden: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    from torch.nn.functional import cross_entropy
-
-    logits = head(hidden)
-    return cross_entropy(logits.flatten(0, 1).float(), wanted.flatten(), ignore_index=IGNORED)
+    heads = zip(decoder.lm_heads, batch.targets.unbind(1), strict=True)
+    return torch.stack([surprise(head, hidden, wanted) for head, wanted in heads])

@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect
 from studio.training.config import RunConfig
+from studio.training.lean import make_lean
 from studio.training.learner import forget_activations
 
 FRAMES_A_SECOND = 50
@@ -79,13 +80,14 @@ def _decoder(config: RunConfig, *, layers: int, device: str, precision: str) -> 
     decoder: Any = kind(shape)
     decoder = decoder.to(device=device, dtype=number)
     lora = config.lora
-    get_peft_model(
+    dressed = get_peft_model(
         decoder,
         LoraConfig(
             r=lora.rank, lora_alpha=lora.alpha, lora_dropout=lora.dropout, use_dora=lora.dora,
             target_modules=list(lora.targets),
         ),
     )  # fmt: skip
+    make_lean(dressed)
     for weight in decoder.parameters():
         if weight.requires_grad:
             weight.data = weight.data.float()
@@ -128,11 +130,10 @@ class _Part:
         books = self._codes[0].shape[0]
         batch = delayed(self._codes, delays=list(range(books)), start=self._decoder.config.vocab_size)
         batch = type(batch)(batch.inputs.to(self._device), batch.targets.to(self._device))
-        save = self._config.gradient_checkpointing
         self._decoder.train()
-        mixed = torch.autocast(self._device.type, self._number, enabled=self._number != torch.float32)
-        with mixed:
-            losses = codebook_losses(self._decoder, batch, states=self._states, mask=None, save_memory=save)
+        is_mixed = self._config.lora.dora and self._number != torch.float32
+        with torch.autocast(self._device.type, self._number, enabled=is_mixed):
+            losses = codebook_losses(self._decoder, batch, states=self._states, mask=None)
         losses.mean().backward()
         float(losses.detach().sum())  # waits for the device
 
