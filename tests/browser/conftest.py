@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.running import RunningStudio, running_studio
 
@@ -18,6 +18,10 @@ QUIET = [
     "--disable-component-update", "--disable-sync", "--mute-audio", "--autoplay-policy=user-gesture-required",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",  # a microphone that beeps, and may be heard
 ]  # fmt: skip
+
+# How long a thing may take to come true. A machine that runs other things too is slow, not wrong.
+PATIENCE_MS = 60_000
+expect.set_options(timeout=PATIENCE_MS)
 
 
 def _chromium() -> str | None:
@@ -61,6 +65,7 @@ def page(browser: Browser, studio: RunningStudio) -> Iterator[Page]:
 
 def open_page(page: Page, url: str) -> None:
     """Open the studio and wait until its own parts work."""
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(url)
-    page.wait_for_selector("html[data-studio=ready]", state="attached", timeout=30_000)
-    page.wait_for_selector("#st-recent .st-empty, #st-recent .st-card", timeout=30_000)
+    page.wait_for_selector("html[data-studio=ready]", state="attached")
+    page.wait_for_selector("#st-recent .st-empty, #st-recent .st-card")

@@ -52,7 +52,7 @@ def take(browser: Browser, studio: RunningStudio) -> str:
 @pytest.fixture
 def desk(page: Page, take: str) -> Page:
     page.locator(f"#st-recent .st-card[data-take='{take}'] [data-act=stems]").click()
-    page.wait_for_function(READY, timeout=60_000)
+    page.wait_for_function(READY)
     return page
 
 
@@ -131,7 +131,7 @@ def test_a_drag_by_mouse_begins_at_the_handle_and_drops_the_file(page: Page, tak
     page.mouse.down()
     page.mouse.move(box["x"] + 90, box["y"] + 90, steps=6)
     page.mouse.up()
-    page.wait_for_function("() => seen.dropped", timeout=5_000)
+    page.wait_for_function("() => seen.dropped")
     seen = page.evaluate("() => seen")
     assert seen["trusted"] and seen["copies"] == "copy"
     assert seen["dropped"].endswith(f"/studio/takes/{take}/export?format=wav24")

@@ -70,7 +70,7 @@ def data_folder(studio: RunningStudio) -> Path:
 def test_typed_words_are_heard_while_the_rest_is_made_and_then_kept(page: Page) -> None:
     before = newest_take(page)
     ask(page, "slow lo-fi hip hop, rainy, Rhodes, 80 bpm", seconds=30, seed=7)
-    page.wait_for_function(AUDIBLE, timeout=15_000)
+    page.wait_for_function(AUDIBLE)
     take = wait_for_new_take(page, before)
     card = page.locator(f"#st-recent .st-card[data-take='{take}']")
     expect(card).to_contain_text("80 bpm")
@@ -84,7 +84,7 @@ def test_typed_words_are_heard_while_the_rest_is_made_and_then_kept(page: Page) 
 def test_stop_keeps_the_part_already_made(page: Page) -> None:
     before = newest_take(page)
     ask(page, "epic orchestral film score", seconds=600)
-    page.wait_for_function("() => (studio.jobs.current?.seconds_done ?? 0) > 4", timeout=30_000)
+    page.wait_for_function("() => (studio.jobs.current?.seconds_done ?? 0) > 4")
     page.locator("#st-stop").click()
     take = wait_for_new_take(page, before)
     expect(page.locator(f"#st-recent .st-card[data-take='{take}']")).to_contain_text("stopped early")
@@ -92,17 +92,29 @@ def test_stop_keeps_the_part_already_made(page: Page) -> None:
     assert 1 < kept["seconds"] < 600
 
 
+def test_the_focus_stays_on_a_button_while_its_card_tells_how_far_the_job_is(page: Page) -> None:
+    before = newest_take(page)
+    ask(page, "epic orchestral film score", seconds=600)
+    page.wait_for_function("() => studio.jobs.current?.seconds_done > 1")
+    stop = page.locator("#st-jobs .st-card").get_by_role("button", name="Stop")
+    stop.focus()
+    told = page.locator("#st-jobs .st-card p").inner_text()
+    expect(page.locator("#st-jobs .st-card p")).not_to_have_text(told)
+    expect(stop).to_be_focused()
+    page.keyboard.press("Enter")
+    take = wait_for_new_take(page, before)
+    expect(page.locator(f"#st-recent .st-card[data-take='{take}']")).to_contain_text("stopped early")
+
+
 def test_a_reload_in_the_middle_finds_the_job_again(page: Page, studio: RunningStudio) -> None:
     before = newest_take(page)
     ask(page, "techno, 130 bpm", seconds=600)
-    page.wait_for_function("() => studio.jobs.current", timeout=15_000)
+    page.wait_for_function("() => studio.jobs.current")
     open_page(page, studio.url)
-    page.wait_for_function(
-        "() => studio.jobs.current && studio.deck.now?.job === studio.jobs.current.id", timeout=15_000
-    )
+    page.wait_for_function("() => studio.jobs.current && studio.deck.now?.job === studio.jobs.current.id")
     expect(page.get_by_label("Describe the music")).to_have_value("techno, 130 bpm")
     expect(page.locator("#st-stop")).to_be_visible()
-    page.wait_for_function("() => studio.jobs.current.seconds_done > 2", timeout=30_000)
+    page.wait_for_function("() => studio.jobs.current.seconds_done > 2")
     page.keyboard.press("s")
     wait_for_new_take(page, before)
 
@@ -253,7 +265,7 @@ def test_the_keyboard_does_the_main_things(page: Page) -> None:
     page.get_by_label("Length").fill("6")
     page.get_by_label("Describe the music").focus()
     page.keyboard.press("Control+Enter")
-    page.wait_for_function("() => document.getElementById('st-audio').currentTime > 0.2", timeout=15_000)
+    page.wait_for_function("() => document.getElementById('st-audio').currentTime > 0.2")
     page.get_by_label("Describe the music").blur()
     page.keyboard.press(" ")
     page.wait_for_function("() => document.getElementById('st-audio').paused")

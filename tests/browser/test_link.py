@@ -99,7 +99,6 @@ def stays_in_time(page: Page) -> None:
           return window.inTime > 10 && !(window.inTime = 0);
         }""",
         polling=100,
-        timeout=60_000,
     )
 
 
@@ -109,7 +108,7 @@ def make_take(page: Page, words: str, length: str) -> str:
     page.get_by_label("Length").fill(length)
     before = page.locator("#st-recent .st-card").count()
     page.evaluate("() => { document.getElementById('st-generate').click(); studio.jobs.armed = 0; }")
-    expect(page.locator("#st-recent .st-card")).to_have_count(before + 1, timeout=60_000)
+    expect(page.locator("#st-recent .st-card")).to_have_count(before + 1)
     return str(page.evaluate("() => document.querySelector('#st-recent .st-card').dataset.take"))
 
 
@@ -164,7 +163,7 @@ def test_a_take_of_another_tempo_is_stretched_and_stays_in_time_when_the_tempo_m
         assert page.evaluate("() => studio.link.player.playing.buffer.tempo") == pytest.approx(100.0, abs=0.01)
         stays_in_time(page)
         peer.do(tempo_bpm=108.0)
-        page.wait_for_function("() => Math.abs(studio.link.player.playing?.buffer.tempo - 108) < 0.01", timeout=60_000)
+        page.wait_for_function("() => Math.abs(studio.link.player.playing?.buffer.tempo - 108) < 0.01")
         stays_in_time(page)
         assert off_the_bar_seconds(peer, playing(page)["seconds"]) < ON_THE_BAR_SECONDS
         page.locator("#st-deck-play").click()
@@ -174,7 +173,7 @@ def test_what_was_heard_while_it_was_made_is_played_again_on_the_bar(page: Page,
     page.get_by_label("Describe the music").fill("house, drums from the start, 120 bpm")
     page.get_by_label("Length").fill("16")
     page.locator("#st-generate").click()
-    page.wait_for_function("() => studio.deck.now?.take", timeout=60_000)
+    page.wait_for_function("() => studio.deck.now?.take")
     with room.peer(120.0) as peer:
         time.sleep(1.5)
         join(page, peer)

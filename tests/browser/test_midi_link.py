@@ -36,10 +36,8 @@ def test_notes_lie_on_the_sessions_beats_though_the_take_has_another_tempo(
         page.locator("#md .md-part").first.wait_for()
         page.locator("#st-deck-title").click()
         page.evaluate("() => { sent.length = 0; studio.deck.play(); }")
-        page.wait_for_function("() => studio.link.player.state === 'playing'", timeout=60_000)
-        page.wait_for_function(
-            "() => sent.filter(([, data]) => data[0] === 0x99 && data[1] === 36).length > 10", timeout=60_000
-        )
+        page.wait_for_function("() => studio.link.player.state === 'playing'")
+        page.wait_for_function("() => sent.filter(([, data]) => data[0] === 0x99 && data[1] === 36).length > 10")
         # The kicks of house stand on quarters: where do they lie on the session's beats?
         off = page.evaluate(
             """() => {

@@ -45,7 +45,7 @@ def test_a_plug_in_in_a_daw_is_told_what_to_play(
     daw = Daw(built.vst3, bpm=97.0)
     daw.wait_for_sound(97.0)
     row = page.locator(".st-plugin-one")
-    expect(row).to_have_count(1, timeout=10_000)
+    expect(row).to_have_count(1)
     expect(row).to_contain_text("97 bpm")
     expect(row.get_by_label("The take it plays").locator("option:checked")).to_have_text("Clicks")
 
@@ -56,15 +56,13 @@ def test_a_plug_in_in_a_daw_is_told_what_to_play(
     row.get_by_label("Bars of the new take").fill("2")
     row.get_by_role("button", name="Make it").click()
     card = page.locator("#st-recent .st-card:not([data-take^='2090'])")
-    expect(card).to_have_count(1, timeout=60_000)
+    expect(card).to_have_count(1)
     made = card.get_attribute("data-take")
     assert made is not None
-    expect(row.get_by_label("The take it plays").locator("option:checked")).to_have_attribute(
-        "value", made, timeout=15_000
-    )
+    expect(row.get_by_label("The take it plays").locator("option:checked")).to_have_attribute("value", made)
 
     del daw
-    expect(row).to_have_count(0, timeout=20_000)
+    expect(row).to_have_count(0)
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 

@@ -32,7 +32,7 @@ def takes(browser: Browser, studio: RunningStudio) -> tuple[str, str]:
 def desk(page: Page, takes: tuple[str, str]) -> Page:
     """The shorter one on the desk."""
     page.locator(f"#st-recent .st-card[data-take='{takes[0]}'] [data-act=stems]").click()
-    page.wait_for_function(READY, timeout=60_000)
+    page.wait_for_function(READY)
     return page
 
 
@@ -61,7 +61,7 @@ def test_nothing_plays_until_the_new_parts_are_here(desk: Page) -> None:
     said = desk.evaluate("() => studio.mixer.sound.rendered().then(() => 'rendered', (error) => error.message)")
     assert said.startswith("Still being fetched: "), "no rendering is made of parts that are not here"
     let_go(desk, ROOMS, held)
-    desk.wait_for_function(READY, timeout=60_000)
+    desk.wait_for_function(READY)
     assert abs(in_browser(desk).samples).max() > 0.05
 
 
@@ -74,7 +74,7 @@ def test_of_two_sounds_opened_at_once_the_later_one_lies_on_the_desk(desk: Page,
     while len(held) < 2:
         desk.wait_for_timeout(20)
     let_go(desk, ROOMS, held)
-    desk.wait_for_function(READY, timeout=60_000)
+    desk.wait_for_function(READY)
     desk.wait_for_timeout(200)
     expect(desk.locator("#mx")).to_have_attribute("data-source", f"take:{takes[1]}")
     expect(desk.locator("#mx-say")).not_to_have_class("st-error")

@@ -51,7 +51,7 @@ def go_to_training(page: Page) -> None:
     page.get_by_role("tab", name="Training").or_(
         page.locator(".overflow-dropdown button", has_text="Training")
     ).first.click()
-    expect(page.locator("#tr-data")).to_be_visible(timeout=20_000)
+    expect(page.locator("#tr-data")).to_be_visible(timeout=60_000)
 
 
 def choose_all(page: Page, field: str, count: int) -> None:
@@ -90,7 +90,7 @@ def test_library_tracks_become_a_data_set_heard_and_edited_in_a_table(page: Page
     page.keyboard.type("plucked by hand")
     page.keyboard.press("Enter")
     page.locator("#tr-save").click()
-    expect(page.get_by_text("The captions are kept")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("The captions are kept")).to_be_visible(timeout=60_000)
     lines = (data / "training/sets/pluckers/manifest.jsonl").read_text().splitlines()
     captions = [(json.loads(line)["caption"], json.loads(line)["caption_by"]) for line in lines]
     assert ("plucked by hand", "you") in captions and captions.count(("plucked by hand", "you")) == 1
@@ -112,12 +112,12 @@ def test_a_run_is_started_watched_found_again_and_its_adapter_worn(
         fill(page, field, text)
     fill(page, "#tr-sample-seconds", "0.5")
     page.locator("#tr-estimate").click()
-    expect(page.locator("#tr-said")).to_contain_text("fits", timeout=60_000)
+    expect(page.locator("#tr-said")).to_contain_text("fits")
     page.locator("#tr-start").click()
     card = page.locator(".tr-run[data-run='first lesson']")
-    expect(card).to_be_visible(timeout=30_000)
+    expect(card).to_be_visible(timeout=60_000)
     page.reload()
-    page.wait_for_selector("html[data-studio=ready]", state="attached", timeout=30_000)
+    page.wait_for_selector("html[data-studio=ready]", state="attached")
     go_to_training(page)
     expect(card.locator(".st-badge").first).to_have_text("done", timeout=150_000)
     expect(card).to_contain_text("step 12 of 12")
@@ -128,7 +128,7 @@ def test_a_run_is_started_watched_found_again_and_its_adapter_worn(
     page.locator("#tr-shown").get_by_text("Codebooks").click()
     expect(page.locator("#tr-plot")).to_contain_text("codebook 4")
     card.get_by_text("Use it").click()
-    expect(page.locator("#tr-shelf [data-adapter='first lesson']")).to_contain_text("4 tracks", timeout=20_000)
+    expect(page.locator("#tr-shelf [data-adapter='first lesson']")).to_contain_text("4 tracks")
     with page.expect_download() as fetched:
         page.locator("#tr-shelf").get_by_text("Fetch as zip").click()
     assert fetched.value.suggested_filename == "first lesson.zip"
@@ -150,11 +150,11 @@ def test_a_run_is_started_watched_found_again_and_its_adapter_worn(
 def test_what_cannot_be_is_said_and_starts_nothing(page: Page, data: Path) -> None:
     go_to_training(page)
     page.locator("#tr-build").click()
-    expect(page.get_by_text("There is nothing to build from")).to_be_visible(timeout=20_000)
-    expect(page.locator("#tr-model input")).to_have_value("tiny-musicgen", timeout=20_000)
+    expect(page.get_by_text("There is nothing to build from")).to_be_visible(timeout=60_000)
+    expect(page.locator("#tr-model input")).to_have_value("tiny-musicgen")
     page.locator("#tr-start").click()
     said = re.compile("Choose a data set first|setting “name” will not do")  # the set built last is chosen by itself
-    expect(page.get_by_text(said)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text(said)).to_be_visible(timeout=60_000)
     assert len(list((data / "training").glob("runs/*"))) <= 1
 
 

@@ -78,14 +78,14 @@ def test_a_spoken_wish_stands_in_the_prompt_before_anything_is_made(
 ) -> None:
     page = microphone(speech)
     speak(page)
-    expect(page.locator("#st-voice-say")).to_contain_text("download it (0.1 GB)", timeout=20_000)
+    expect(page.locator("#st-voice-say")).to_contain_text("download it (0.1 GB)")
     expect(page.locator("#st-voice-do")).to_have_text("Download it")
     home = data_folder / "models" / "speech"
     home.mkdir(parents=True, exist_ok=True)
     write_whisper(home / "base.pt", says=WISH)
     page.get_by_label("Describe the music").fill("for a film")
     speak(page)
-    expect(page.get_by_label("Describe the music")).to_have_value(f"for a film, {WISH}", timeout=60_000)
+    expect(page.get_by_label("Describe the music")).to_have_value(f"for a film, {WISH}")
     expect(page.locator("#st-voice-say")).to_contain_text("Whisper base")
     assert page.evaluate("() => studio.jobs.known.size") == 0
     page.get_by_label("Seed").fill("5")
@@ -99,7 +99,7 @@ def test_silence_in_the_microphone_is_a_sentence(microphone: Microphone, tmp_pat
     soundfile.write(path, np.zeros(44_100, np.float32), 22_050)
     page = microphone(path)
     speak(page, seconds=1.2)
-    expect(page.locator("#st-voice-say")).to_contain_text("silent", timeout=20_000)
+    expect(page.locator("#st-voice-say")).to_contain_text("silent")
     expect(page.locator("#st-mic")).to_have_attribute("aria-pressed", "false")
     assert page.get_by_label("Describe the music").input_value() == ""
 

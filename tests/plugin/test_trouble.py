@@ -21,6 +21,7 @@ from tests.plugin.known_takes import clicks, keep
 from tests.running import start_studio
 
 Answer = Callable[[socket.socket], None]
+PATIENCE_SECONDS = 3.0  # HttpRequest::silent_seconds, the least the plug-in waits for a studio that says nothing
 
 
 @contextmanager
@@ -120,15 +121,18 @@ def opened(built: Built, project: Path) -> Daw:
     return daw
 
 
-def plays(daw: Daw) -> float:
-    """The longest a half second took to render while a key is held; the take must sound in it."""
-    slowest = 0.0
+def plays_on(daw: Daw) -> None:
+    """The take sounds while a key is held, faster than real time, and no rendering waits for the network.
+
+    A busy machine may hold up one rendering of five, never by as much as the plug-in's patience with a silent studio.
+    """
+    took = []
     for _ in range(5):
         began = time.monotonic()
         heard = daw.play(0.5, notes=[(60, 480, 0.4)])
-        slowest = max(slowest, time.monotonic() - began)
+        took.append(time.monotonic() - began)
         assert np.abs(heard).max() > 0.3
-    return slowest
+    assert sorted(took)[2] < 0.5 and max(took) < PATIENCE_SECONDS
 
 
 TROUBLES = [
@@ -151,10 +155,10 @@ def test_an_impostor_is_named_and_the_project_plays_on(
         place.write_text(f"address 127.0.0.1\nport {port}\ntoken any\n")
         daw = opened(built, project)
         daw.wait(lambda each: each.status == status, seconds=90)
-        assert plays(daw) < 0.5  # never slower than the sound itself
+        plays_on(daw)
         began = time.monotonic()
         del daw
-        assert time.monotonic() - began < 1.0  # nor does closing wait for it
+        assert time.monotonic() - began < PATIENCE_SECONDS  # nor does closing wait for it
     grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_before) / 1024
     assert grown_mb < 400
 
@@ -162,7 +166,7 @@ def test_an_impostor_is_named_and_the_project_plays_on(
 def test_no_studio_at_all(built: Built, project: Path, place: Path) -> None:
     daw = opened(built, project)
     daw.wait(lambda each: each.status == "The studio is not running")
-    assert plays(daw) < 0.5
+    plays_on(daw)
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     place.write_text(f"address 127.0.0.1\nport {port}\ntoken any\n")  # left behind by one that was killed
@@ -175,7 +179,7 @@ def test_a_token_that_does_not_fit(built: Built, project: Path, studio: KnownStu
     place.write_text(f"address {real['address']}\nport {real['port']}\ntoken {'x' * 43}\n")
     daw = opened(built, project)
     daw.wait(lambda each: each.status == "The studio refuses the token")
-    assert plays(daw) < 0.5
+    plays_on(daw)
 
 
 def test_a_place_outside_this_machine_is_never_asked(built: Built, project: Path, place: Path) -> None:
@@ -200,11 +204,11 @@ def test_the_studio_killed_and_started_again(built: Built, tmp_path: Path, monke
         daw.wait_for_sound(120.0)
         first.stop(kill=True)
         daw.wait(lambda each: each.status == "The studio is not running")
-        assert plays(daw) < 0.5
+        plays_on(daw)
         daw.engine.set_bpm(90.0)  # nobody stretches it: it goes with the tempo, higher or lower
         daw.idle(1.0)
         assert daw.sound_tempo == 120.0
-        assert plays(daw) < 0.5
+        plays_on(daw)
     finally:
         first.stop(kill=True)
     second = start_studio(data_dir, timeout_seconds=180)

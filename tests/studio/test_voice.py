@@ -80,10 +80,10 @@ def test_what_is_no_spoken_wish_is_refused_before_the_model_is_troubled(clip: Cl
 
 def test_two_hours_are_refused_at_once() -> None:
     hours = Clip(np.broadcast_to(np.float32(0.1), (1, 2 * 3600 * 16_000)), 16_000)
-    began = time.monotonic()
+    began = time.thread_time()
     with pytest.raises(VoiceError, match="2 h 0 min"):
         spoken_part(hours)
-    assert time.monotonic() - began < 1.0
+    assert time.thread_time() - began < 0.5, "of work: not one of their samples is looked at"
 
 
 def test_listening_can_be_stopped_in_its_middle(whisper: Path) -> None:

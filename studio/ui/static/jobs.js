@@ -1,15 +1,10 @@
 // The queue: every job of this visitor, as the server tells of it. It survives a reload because it is the server's.
 import { clock } from "./deck.js";
 import { PLAY } from "./icons.js";
+import { make, redraw } from "./making.js";
 
 const RUNNING = new Set(["queued", "planning", "rendering", "writing"]);
 const SHOWN = new Set([...RUNNING, "failed", "interrupted"]);
-const make = (tag, className, text) => {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  if (text !== undefined) element.textContent = text;
-  return element;
-};
 
 export class Jobs {
   // deck: the Deck. changed: called when a job has ended, so that lists of takes can be read anew.
@@ -79,13 +74,12 @@ export class Jobs {
 
   show(jobs) {
     const list = document.getElementById("st-jobs");
-    if (!list) return;
-    list.replaceChildren(...jobs.map((job) => this.card(job)));
+    if (list) redraw(list, jobs.map((job) => this.card(job)));
   }
 
   card(job) {
     const card = make("article", "st-card");
-    card.dataset.job = job.id;
+    card.dataset.job = card.dataset.key = job.id;
     card.classList.toggle("playing", this.deck.now?.job === job.id);
     const play = make("button", "st-play");
     play.innerHTML = PLAY;
@@ -108,6 +102,7 @@ export class Jobs {
     }
     const line = make("p", job.error ? "st-error" : "", job.error || progress(job));
     if (job.error) line.style.whiteSpace = "normal";
+    else line.setAttribute("aria-live", "off"); // a screen reader hears of the card, not of every second
     card.append(play, make("h4", "", job.title || job.words || "A take"), acts, line);
     if (RUNNING.has(job.state) && job.state !== "queued") {
       const meter = make("div", "st-meter st-wide");

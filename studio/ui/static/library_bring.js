@@ -1,5 +1,6 @@
 // Bringing music in: folders and files with their progress, playlists, one sound from elsewhere.
 import { ask, element, send } from "./library.js";
+import { redraw } from "./making.js";
 
 const $ = (id) => document.getElementById(id);
 const minutes = (seconds) => (seconds == null ? "" : seconds < 90 ? `${Math.round(seconds)} s left` : `${Math.round(seconds / 60)} min left`);
@@ -84,7 +85,7 @@ export class Bring {
       box.append(element("p", "st-note", `${job.state === "stopped" ? "Stopped. " : ""}${parts.join(", ") || "Nothing new"}${report.broken_count ? `, ${report.broken_count} could not be read` : ""}.`));
       for (const sentence of report.unreadable) box.append(element("p", "st-note st-error", sentence));
     }
-    $("st-lib-job").replaceChildren(box);
+    redraw($("st-lib-job"), [box]);
   }
 
   async upload(files) {

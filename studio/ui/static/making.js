@@ -13,4 +13,25 @@ export function button(text, run, className = "") {
   return element;
 }
 
+// Shows these nodes in that place and changes only what differs, so that a press, the focus or a reader's place on a
+// button that was there before survives the news. Nodes in a row are told apart by data-key; listeners are `onclick`s.
+export function redraw(place, nodes) {
+  const fresh = [...nodes], keyOf = (node) => node.dataset?.key, keys = new Set(fresh.map(keyOf));
+  for (const old of [...place.childNodes]) if (keyOf(old) && !keys.has(keyOf(old))) old.remove();
+  fresh.forEach((node, n) => {
+    const old = place.childNodes[n];
+    if (!old) place.append(node);
+    else if (keyOf(old) !== keyOf(node)) old.before(node);
+    else if (old.nodeName !== node.nodeName) old.replaceWith(node);
+    else if (old.nodeType === Node.TEXT_NODE) { if (old.data !== node.data) old.data = node.data; }
+    else {
+      for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name);
+      for (const { name, value } of node.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+      old.onclick = node.onclick;
+      redraw(old, node.childNodes);
+    }
+  });
+  while (place.childNodes.length > fresh.length) place.lastChild.remove();
+}
+
 export const grade = (score) => (score >= 85 ? "good" : score >= 60 ? "fair" : "poor");

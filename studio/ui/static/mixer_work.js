@@ -1,6 +1,7 @@
 // The desk's long work as the server tells of it: it goes on while the page is away, and is found again after a reload.
 import { button, element } from "./mixer_controls.js";
 import { ask } from "./mixer_ask.js";
+import { redraw } from "./making.js";
 
 const $ = (id) => document.getElementById(id);
 const OFTEN = 300, SELDOM = 1500, SHOWN_SECONDS = 8;
@@ -41,15 +42,16 @@ export class Works {
   }
   show() {
     const fresh = (work) => !work.is_finished || (work.error && Date.now() - (this.since.get(work.id) ?? 0) < SHOWN_SECONDS * 1000);
-    const cards = [...this.known.values()].filter(fresh).map((work) => this.card(work));
-    $("mx-works").replaceChildren(...cards);
+    redraw($("mx-works"), [...this.known.values()].filter(fresh).map((work) => this.card(work)));
   }
   card(work) {
     const stage = work.error || (work.state === "queued" ? "waiting for its turn" : work.stage || "beginning");
     const meter = element("div", { className: "st-meter", role: "progressbar", "aria-valuenow": Math.round(work.fraction * 100) }, element("i"));
     meter.firstChild.style.width = `${work.fraction * 100}%`;
     const stop = work.is_finished ? null : button("Stop", () => ask(`work/${work.id}/stop`, { method: "POST" }), { className: "st-act danger", label: `Stop: ${work.label}` });
-    return element("div", { className: "mx-work" }, element("b", { text: work.label }),
+    const card = element("div", { className: "mx-work" }, element("b", { text: work.label }),
       element("span", { className: work.error ? "st-note st-error" : "st-note", text: stage }), work.is_finished ? null : meter, stop);
+    card.dataset.key = work.id;
+    return card;
   }
 }

@@ -128,7 +128,8 @@ def test_a_worker_that_does_not_hear_stop_is_ended(magnet: AudioCraftEngine, cli
     began = time.monotonic()
     with pytest.raises(Cancelled):
         magnet.generate(make_plan(prompt="deaf"), Sampling(), Audience(stop_after_seconds=0.2))
-    assert time.monotonic() - began < 2.5 and not client.is_running
+    assert time.monotonic() - began < 30, "it would not have heard for a minute"
+    assert not client.is_running
 
 
 def test_unloading_ends_the_worker(magnet: AudioCraftEngine, client: WorkerClient) -> None:
@@ -144,7 +145,7 @@ def test_a_worker_ends_with_the_studio(client: WorkerClient, magnet: AudioCraftE
     process = client._process
     assert process is not None
     client._posted.put(None)  # closes the pipe, as the system does for a killed studio
-    assert process.wait(timeout=5) == 0
+    assert process.wait(timeout=30) == 0
 
 
 BABBLE = {

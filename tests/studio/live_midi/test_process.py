@@ -35,12 +35,12 @@ class Told:
     def last(self, kind: str) -> dict[str, Any]:
         return next(line for line in reversed(self.lines) if line["kind"] == kind)
 
-    def wait(self, kind: str, *, seconds: float = 10.0) -> dict[str, Any]:
+    def wait(self, kind: str, *, seconds: float = 30.0) -> dict[str, Any]:
         until(lambda: any(line["kind"] == kind for line in self.lines), seconds=seconds)
         return self.last(kind)
 
 
-def until(holds: Callable[[], Any], *, seconds: float = 10.0) -> None:
+def until(holds: Callable[[], Any], *, seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come about"
@@ -74,6 +74,12 @@ class Heard:
 
     def of(self, kind: int) -> list[tuple[float, bytes]]:
         return [(moment, data) for moment, data in self.messages if data[0] & 0xF0 == kind]
+
+    @property
+    def held(self) -> set[tuple[int, int]]:
+        """The keys, (channel, pitch), whose last word was no end."""
+        last = {(data[0] & 15, data[1]): data[0] & 0xF0 for _, data in self.messages if data[0] & 0xF0 in (0x80, 0x90)}
+        return {key for key, word in last.items() if word == 0x90}
 
 
 @contextmanager
@@ -152,9 +158,7 @@ def test_a_command_is_obeyed_while_it_waits_for_the_next_note(client: WorkerClie
         channels={0: 0},
     )
     client.tell("follow", playing=True, place=0.2, when=now(), rate=1.0, exact=True)
-    asked = time.monotonic()
-    client.ask("panic")
-    assert time.monotonic() - asked < 1.0
+    client.ask("panic")  # waits for its answer and not for ever; the next note is due in fifty minutes
 
 
 def test_nonsense_is_refused_in_a_sentence_and_the_music_goes_on(client: WorkerClient, told: Told) -> None:
@@ -214,10 +218,8 @@ def test_a_stop_ends_every_note_in_the_other_program(jack: dict[str, str], clien
         play(client, seconds=8.0)
         until(lambda: len(synth.of(0x90)) > 8)
         client.ask("follow", playing=False, place=0.0, when=now(), rate=1.0, exact=True)
-        time.sleep(0.3)
-        down = {(data[0] & 15, data[1]) for _, data in synth.of(0x90)}
-        last = {(data[0] & 15, data[1]): data[0] & 0xF0 for _, data in synth.messages if data[0] & 0xF0 in (0x80, 0x90)}
-        assert len(down) > 3 and set(last.values()) == {0x80}  # the last word on every key is its end
+        until(lambda: not synth.held)  # the last word on every key is its end
+        assert len({(data[0] & 15, data[1]) for _, data in synth.of(0x90)}) > 3
         quiet = len(synth.messages)
         time.sleep(0.3)
         assert len(synth.messages) == quiet
@@ -233,7 +235,7 @@ def test_an_unplugged_device_is_a_sentence_and_time_goes_on(
         play(client, seconds=8.0)
         until(lambda: len(synth.of(0x90)) > 2)
         synth.process.kill()
-        lost = told.wait("lost", seconds=8.0)
+        lost = told.wait("lost")
     assert device in lost["sentence"] and "goes on" in lost["sentence"]
     assert not any(line["kind"] in ("ended", "died") for line in told.lines)
     open_virtual(client, told)  # and another port takes over, in the middle of the song
