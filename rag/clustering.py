@@ -24,14 +24,16 @@ FEWEST = 6
 _COMPONENTS = 12
 _SEED = 7
 
-# What a group can be called for a measure that is higher or lower in it: (figure, lower, higher, unit).
+# What a group can be called for a measure that is higher or lower in it: (figure, lower, higher, said of its middle and
+# the library's).
 _MEASURES = (
-    ("energy", "calm", "energetic", "{:.2f} energy"),
-    ("tempo_bpm", "slow", "fast", "{:.0f} bpm"),
-    ("brightness_hz", "dark", "bright", "{:.0f} Hz brightness"),
-    ("danceability", "free-floating", "danceable", "{:.2f} danceability"),
-    ("loudness_range_lu", "even", "dynamic", "{:.1f} LU loudness range"),
+    ("energy", "calm", "energetic", "Energy {:.2f}, against {:.2f} in the whole library."),
+    ("tempo_bpm", "slow", "fast", "Tempo {:.0f} bpm, against {:.0f} in the whole library."),
+    ("brightness_hz", "dark", "bright", "Brightness {:.0f} Hz, against {:.0f} in the whole library."),
+    ("danceability", "free-floating", "danceable", "Danceability {:.2f}, against {:.2f} in the whole library."),
+    ("loudness_range_lu", "even", "dynamic", "Loudness range {:.1f} LU, against {:.1f} in the whole library."),
 )
+_OFTEN = 0.2  # of a group's tracks: what is rarer in it names nothing
 _FAR = 0.6  # of a standard deviation: a lesser difference names nothing
 _NONE = -1
 
@@ -210,13 +212,17 @@ class _Whole:
 
 
 def _described(number: int, inside: list[Track], whole: _Whole, taken: Counter[str]) -> Cluster:
-    genres = _more_often([one.genre for one in inside if one.genre], whole.genres)
-    moods = _more_often([m for one in inside for m in one.moods], whole.moods)
+    genres = _more_often(Counter(one.genre for one in inside if one.genre), len(inside), whole.genres, whole.tracks)
+    moods = _more_often(Counter(m for one in inside for m in one.moods), len(inside), whole.moods, whole.tracks)
+    kinds = _kinds(genres) or dict(list(moods.items())[:1])
     differing = _further_off(inside, whole)
-    because = [_share_sentence(inside, whole, genres[0])] if genres else []
+    because = [
+        f"{share:.0%} are {_plain(kind)}, against {(whole.genres[kind] or whole.moods[kind]) / whole.tracks:.0%} of the library."
+        for kind, share in kinds.items()
+    ]
     because += [sentence for _, _, sentence in differing[:3]]
-    words = [differing[0][1]] if differing else []
-    words += [_kinds(genres, inside)] if genres else [moods[0].replace("_", " ")] if moods else []
+    named = " and ".join(_plain(kind) for kind in kinds)
+    words = [word for _, word, _ in differing[:1] if word not in named.split()] + ([named] if named else [])
     name = (" " if genres else ", ").join(words) or "Mixed"
     tempos = [one.features.tempo_bpm for one in inside if one.features]
     taken[name] += 1
@@ -226,49 +232,45 @@ def _described(number: int, inside: list[Track], whole: _Whole, taken: Counter[s
     return Cluster(
         number=number,
         name=name[:1].upper() + name[1:],
-        because=tuple(because),
+        because=tuple(because) or ("No figure sets it apart: it only sounds alike.",),
         tracks=tuple(one.id for one in inside),
         tempo_bpm=median(tempos) if tempos else None,
         energy=median(energies) if energies else None,
-        genres=tuple(genres[:3]),
-        moods=tuple(moods[:3]),
+        genres=tuple(genres)[:3],
+        moods=tuple(moods)[:3],
     )
 
 
-def _kinds(genres: Sequence[str], inside: Sequence[Track]) -> str:
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _kinds(genres: dict[str, float]) -> dict[str, float]:
     """The genre of a third or more; else the two that tell most."""
-    first = sum(one.genre == genres[0] for one in inside) / len(inside)
-    named = genres[:1] if first >= 0.33 else genres[:2]
-    return " and ".join(name.replace("_", " ") for name in named)
+    first = next(iter(genres.values()), 0.0)
+    return dict(list(genres.items())[: 1 if first >= 0.33 else 2])
 
 
-def _more_often(inside: list[str], there: Counter[str]) -> list[str]:
-    """What is frequent here and more so than elsewhere: by share here times how many times the usual share that is."""
-    if not inside:
-        return []
-    here, scores, everything = Counter(inside), {}, there.total()
+def _more_often(here: Counter[str], size: int, there: Counter[str], everything: int) -> dict[str, float]:
+    """What is frequent in a group and more so than elsewhere, and its share of the group's tracks; first what tells
+    most, by share here times how many times the usual share that is."""
+    scores, shares = {}, {}
     for name, count in here.items():
-        share, usual = count / len(inside), there[name] / everything
-        if count >= 2 and share >= 0.08 and share >= 1.5 * usual:
-            scores[name] = share * np.log2(1 + share / usual)
-    return sorted(scores, key=lambda name: (-scores[name], name))
-
-
-def _share_sentence(inside: list[Track], whole: _Whole, genre: str) -> str:
-    here = sum(one.genre == genre for one in inside) / len(inside)
-    return f"{here:.0%} are {genre.replace('_', ' ')}, against {whole.genres[genre] / whole.tracks:.0%} of the library."
+        share, usual = count / size, there[name] / everything
+        if count >= 2 and share >= _OFTEN and share >= 1.5 * usual:
+            scores[name], shares[name] = share * np.log2(1 + share / usual), share
+    return {name: shares[name] for name in sorted(scores, key=lambda name: (-scores[name], name))}
 
 
 def _further_off(inside: list[Track], whole: _Whole) -> list[tuple[float, str, str]]:
     """The measures whose middle here lies furthest from the library's: (how far, the word, the sentence)."""
     found = []
-    for measure, lower, higher, unit in _MEASURES:
+    for measure, lower, higher, sentence in _MEASURES:
         here = [float(getattr(one.features, measure)) for one in inside if one.features]
         usual, spread = whole.measures.get(measure, (0.0, 0.0))
         if len(here) < 3 or spread < 1e-9:
             continue
         middle = median(here)
         if abs(far := (middle - usual) / spread) >= _FAR:
-            said = f"{unit.format(middle)} in the middle, against {unit.format(usual)} of the library."
-            found.append((abs(far), higher if far > 0 else lower, said[:1].upper() + said[1:]))
+            found.append((abs(far), higher if far > 0 else lower, sentence.format(middle, usual)))
     return sorted(found, reverse=True)

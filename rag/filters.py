@@ -5,6 +5,7 @@ Keys are numbers: 0 = C major to 11 = B major, 12 = C minor to 23 = B minor. Kno
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,10 +64,13 @@ class Filters:
         for name, (least, most) in self.spans().items():
             parts.append(f"{name} BETWEEN ? AND ?")
             values += [-1e18 if least is None else least, 1e18 if most is None else most]
-        for name, chosen in (("key", self.keys), ("genre", self.genres), ("id", self.ids)):
+        for name, chosen in (("key", self.keys), ("genre", self.genres)):
             if chosen:
                 parts.append(f"{name} IN ({', '.join('?' * len(chosen))})")
                 values += chosen
+        if self.ids:  # in one value: there can be more of them than SQLite takes values
+            parts.append("id IN (SELECT value FROM json_each(?))")
+            values.append(json.dumps(self.ids))
         if self.moods:
             marks = ", ".join("?" * len(self.moods))
             parts.append(f"EXISTS (SELECT 1 FROM json_each(tracks.moods) WHERE value IN ({marks}))")

@@ -98,6 +98,7 @@ class Importer:
         todo = self._follow_moves(todo, missing, report, cancelled)
         if not cancelled():
             self._let_go(missing, report)
+        progress(Progress("listening", 0, len(todo), 0, 0.0, None))
         self._hear(todo, report, progress, cancelled)
         report.cancelled = cancelled()
         report.seconds = time.monotonic() - started

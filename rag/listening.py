@@ -23,6 +23,7 @@ from rag.features import Features, features_of
 from rag.fingerprint import fingerprint
 from rag.frames import NoMusic, hear
 
+_AFTER_THE_PAGE = 10
 _stop: Event | None = None
 _SINGLE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 
@@ -90,7 +91,8 @@ def _wanted_no_more() -> bool:
 
 
 def alone_on_one_thread(stop: Event | None = None) -> None:
-    """Called first in each process: one thread a process, and Ctrl-C is the parent's to handle.
+    """Called first in each process: one thread a process, after the page in line for the processor, and Ctrl-C is the
+    parent's to handle.
 
     stop: set by the parent when it wants no more.
     """
@@ -99,6 +101,8 @@ def alone_on_one_thread(stop: Event | None = None) -> None:
     for name in _SINGLE:
         os.environ[name] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(_AFTER_THE_PAGE)
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(1)

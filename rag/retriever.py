@@ -17,6 +17,7 @@ import numpy as np
 from rag.embeddings import Embedder, unit
 from rag.features import Features
 from rag.filters import EVERYTHING, KEY_NAMES, Filters, harmonic_neighbours
+from rag.text import folded, words_in
 from rag.tracks import Track, Tracks
 from rag.vectordb import VectorStore
 
@@ -51,7 +52,8 @@ class HeardClip:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for. like: tracks and how much each weighs; a weight below 0 leads away from it.
+    """What is looked for. like: tracks and how much each weighs; a weight below 0 leads away from it. by_letter: words are
+    looked for as they are written alone, which waits for no model.
 
     Nothing but filters lists what they leave, in `order` (see `Tracks.listing`).
     """
@@ -60,6 +62,7 @@ class Query:
     like: Mapping[int, float] = field(default_factory=dict)
     clip: HeardClip | None = None
     clip_weight: float = 1.0
+    by_letter: bool = False
     filters: Filters = EVERYTHING
     order: str = "added"
     limit: int = 20
@@ -139,7 +142,7 @@ class Retriever:
             mixed = heard if mixed is None else unit(whole * mixed + query.clip_weight * heard)
         if mixed is not None:
             targets[SOUND].append(mixed)
-        if query.words.strip():
+        if query.words.strip() and not query.by_letter:
             targets[WORDS].append(self._words.embed([query.words])[0])
             if self._sound.hears_words:
                 targets[SOUND].append(unit(self._sound.embed_words([query.words])[0]))
@@ -197,10 +200,11 @@ class Retriever:
 
     def _by(self, query: Query) -> str:
         parts = []
-        if query.like or query.clip or (query.words.strip() and self._sound.hears_words):
+        words = bool(query.words.strip())
+        if query.like or query.clip or (words and self._sound.hears_words and not query.by_letter):
             parts.append(f"sound by {self._sound.label} ({self._sound.tier})")
-        if query.words.strip():
-            parts.append("words by their meaning and letter")
+        if words:
+            parts.append("words by their letter" if query.by_letter else "words by their meaning and letter")
         return ", ".join(parts)
 
 
@@ -271,21 +275,32 @@ def content_words(words: str) -> list[str]:
 
 def literal_share(words: Sequence[str], track: Track) -> float:
     """The share of these words that begin a word of what is written of the track."""
-    return len(words_found(words, track)) / max(1, len(words))
+    return sum(map(bool, _written(words, track))) / max(1, len(words))
 
 
 def words_found(words: Sequence[str], track: Track) -> list[str]:
-    """Those of the words that begin a word of the track's title, artist, album, tags or description."""
-    written = " ".join(
-        (track.title, track.artist, track.album, *track.genre_tags, track.genre.replace("_", " "), *track.moods,
-         track.description, track.path.rpartition("/")[2])
-    ).lower()  # fmt: skip
-    begun = set(re.findall(r"[\w#'’]+", written))
-    return [word for word in words if any(all(_begins(part, begun) for part in parts) for parts in (word.split("-"),))]
+    """What is written of the track, in its title, artist, album, tags, description or file's name, that begins with one of
+    the words; each once."""
+    return list(dict.fromkeys(filter(None, _written(words, track))))
 
 
-def _begins(part: str, written: set[str]) -> bool:
-    return any(one.startswith(part) for one in written)
+def _written(words: Sequence[str], track: Track) -> list[str]:
+    """For each word what it begins of what is written, "" where nothing."""
+    said = (
+        track.title, track.artist, track.album, *track.genre_tags, track.genre, *track.moods, track.description,
+        track.path.rpartition("/")[2],
+    )  # fmt: skip
+    written = {folded(one): one for one in reversed(words_in(" ".join(said)))}
+    return [_begun(folded(word), written) for word in words]
+
+
+def _begun(word: str, written: Mapping[str, str]) -> str:
+    """The shortest written word that begins with this, "" for none; of a compound every part must be there."""
+    if word in written:
+        return written[word].lower()
+    parts = word.split("-")
+    best = [min((one for one in written if one.startswith(part)), key=len, default="") for part in parts]
+    return "-".join(written[one].lower() for one in best) if all(best) else ""
 
 
 def key_steps(wanted: int, key: int) -> int:

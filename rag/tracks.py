@@ -7,9 +7,9 @@ here. Safe under threads. Knows nothing of how a track is heard or found.
 from __future__ import annotations
 
 import json
+import os
 import re
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ import numpy as np
 from rag.database import Database, LibraryError
 from rag.features import Features
 from rag.filters import EVERYTHING, Filters
+from rag.text import folded
 from rag.track_schema import MIGRATIONS
 
 __all__ = ["LibraryError", "State", "Track", "Tracks"]
@@ -205,6 +206,16 @@ class Tracks(Database):
         )
         return {row["path"]: (row["id"], row["size"], row["mtime_ns"], row["state"]) for row in rows}
 
+    def ids_under(self, folder: Path, *, state: State | None = None) -> list[int]:
+        """Tracks whose files lie in a folder or below it; the studio's own takes are left out."""
+        first = str(folder).rstrip(os.sep) + os.sep
+        after = first[:-1] + chr(ord(os.sep) + 1)
+        rows = self.read(
+            "SELECT id FROM tracks WHERE path >= ? AND path < ? AND take_id IS NULL AND (? IS NULL OR state = ?)",
+            (first, after, state, state),
+        )
+        return [row["id"] for row in rows]
+
     def heard_otherwise(self, analysis: str) -> list[int]:
         """Tracks whose figures come of another analysis than this."""
         return [
@@ -317,8 +328,7 @@ class Tracks(Database):
 
 def _reading(name: str, path: str) -> str:
     """What a list is ordered by: the name, or the file's when there is none, without accents and case."""
-    plain = unicodedata.normalize("NFKD", name or Path(path).stem).casefold()
-    return "".join(letter for letter in plain if not unicodedata.combining(letter))
+    return folded(name or Path(path).stem)
 
 
 def _put_vectors(connection: sqlite3.Connection, track_id: int, vectors: Mapping[tuple[str, str], np.ndarray]) -> None:

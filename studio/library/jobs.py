@@ -53,13 +53,18 @@ class LibraryJobs:
     def start(self, kind: Kind, what: str, work: Work) -> LibraryJob:
         """Begin. Raises LibraryBusy while other work is under way."""
         with self._change:
-            if self._view is not None and self._view.state == "running":
-                raise LibraryBusy(f"{self._view.what} is under way. Wait until it is done, or stop it.")
+            self.refuse_if_busy()
             self._stop = threading.Event()
             self._view = LibraryJob(kind, what)
             self._thread = threading.Thread(target=self._run, args=(work,), name="library", daemon=True)
             self._thread.start()
             return self._view
+
+    def refuse_if_busy(self) -> None:
+        """Raises LibraryBusy while work is under way."""
+        with self._change:
+            if self._view is not None and self._view.state == "running":
+                raise LibraryBusy(f"{self._view.what} is under way. Wait until it is done, or stop it.")
 
     def view(self) -> LibraryJob | None:
         """The work under way or the last; None before any."""

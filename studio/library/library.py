@@ -5,19 +5,20 @@ Opens nothing until it is first used, so that the page is up at once. Knows noth
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 from rag.database import LibraryError
-from rag.embeddings import Embedder, SignalEmbedder, WordEmbedder
+from rag.embeddings import Embedder, EmbeddingError, SignalEmbedder, WordEmbedder
 from rag.filters import Filters
 from rag.importing import Importer, Report
 from rag.index import Index
 from rag.labels import Kind, Labels, Vocabulary
 from rag.tracks import Track, Tracks
-from rag.vectordb import EdgeStore, Schema, VectorStore
+from rag.vectordb import EdgeStore, Schema, VectorStore, VectorStoreError
 from studio.history.history import History
 from studio.library.jobs import LibraryJob, LibraryJobs
 from studio.library.takes import TakesInLibrary
@@ -29,6 +30,7 @@ from studio.settings import Settings
 from studio.takes import TakeStore
 
 BUILT_IN = "built-in"
+_log = logging.getLogger(__name__)
 
 
 class Library:
@@ -49,6 +51,7 @@ class Library:
         self._indexes: dict[str, Index] = {}
         self._embedders: dict[str, Embedder] = {}
         self._behind = True
+        self._readying: threading.Thread | None = None
         self.takes = (
             TakesInLibrary(
                 history, store, lambda: self.tracks, lambda track: self.importer().add_known(track, later=True)
@@ -192,9 +195,52 @@ class Library:
         """Make the vectors' index anew out of the library. Raises LibraryBusy."""
         return self.jobs.start("rebuild", "Rebuilding the index", self.importer().rebuild)
 
+    def forget_folder(self, folder: Path, *, tracks: bool = False) -> int:
+        """Take a folder off those imported from; its tracks stay, or with `tracks` leave the library: how many did.
+
+        No file is touched. Raises LibraryBusy while other work is under way.
+        """
+        left = self._take_out(self.tracks.ids_under(folder)) if tracks else 0
+        self.tracks.forget_folder(folder)
+        self.watch_folders()
+        return left
+
+    def forget_gone(self) -> int:
+        """Take out the tracks whose files are not there any more, with what was heard in them; returns how many.
+
+        Raises LibraryBusy while other work is under way.
+        """
+        return self._take_out(self.tracks.ids(Filters(own=False), state="gone"))
+
+    def _take_out(self, ids: Sequence[int]) -> int:
+        self.jobs.refuse_if_busy()
+        self.tracks.forget(ids)
+        self._opened().store.delete(ids)
+        return len(ids)
+
     def to_be_heard(self) -> int:
         """How many tracks the embedder in use has not heard: above 0 a re-index is offered."""
-        return len(self.index.unheard())
+        return len(self._opened().unheard())
+
+    def get_ready(self) -> None:
+        """Open the index and load what reads words, in the background and once, so that the first question need not wait."""
+        with self._lock:
+            if self._readying is None:
+                self._readying = threading.Thread(target=self._get_ready, name="library getting ready", daemon=True)
+                self._readying.start()
+
+    @property
+    def is_getting_ready(self) -> bool:
+        """Whether the models that the first question by meaning needs are being loaded."""
+        return self._readying is not None and self._readying.is_alive()
+
+    def _get_ready(self) -> None:
+        try:
+            if self.tracks.count():
+                self.index.store.count()
+                self.words.load()
+        except (LibraryError, VectorStoreError, EmbeddingError, ModelError) as trouble:  # who asks is told
+            _log.info("the library is not ready: %s", trouble)
 
     def mark(self, owner: str | None) -> tuple[object, ...]:
         """What a look through an owner's tracks depends on: how many there are, the newest of them, and who hears."""

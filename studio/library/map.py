@@ -6,11 +6,13 @@ nothing of pages.
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 
 import numpy as np
 
 from rag.clustering import Map, map_of
+from rag.database import LibraryError
 from rag.filters import Filters
 from rag.tracks import Track
 from studio.library.library import Library
@@ -19,12 +21,14 @@ from studio.library.looking import Looking
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A map as it stands. drawing: a newer one is on its way. error: why it could not be drawn."""
+    """A map as it stands. drawing: a newer one is on its way. error: why it could not be drawn. name: this drawing's own,
+    by which its styles are asked for."""
 
     map: Map | None
     tracks: dict[int, Track]
     drawing: bool
     error: str = ""
+    name: str = ""
 
 
 class LibraryMap:
@@ -32,7 +36,7 @@ class LibraryMap:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._looking: Looking[tuple[Map, dict[int, Track]]] = Looking(
+        self._looking: Looking[tuple[Map, dict[int, Track], str]] = Looking(
             "The map could not be drawn", closing=library.closing
         )
 
@@ -41,12 +45,20 @@ class LibraryMap:
         state, look = self._library.mark(owner), self._looking.look(owner)
         if look.made_of != state and not look.running and self._library.tracks.count(Filters(owner=owner)):
             look = self._looking.begin(owner, state, lambda progress, stopped: self._draw(owner))
-        drawn, tracks = look.result or (None, {})
-        return Drawn(drawn, tracks, look.running, look.error)
+        drawn, tracks, name = look.result or (None, {}, "")
+        return Drawn(drawn, tracks, look.running, look.error, name)
 
-    def _draw(self, owner: str | None) -> tuple[Map, dict[int, Track]]:
+    def style(self, owner: str | None, style: str) -> tuple[int, ...]:
+        """The tracks of a style, named “drawing.number”. Raises LibraryError when the map has been drawn anew since."""
+        drawn, _, name = self._looking.look(owner).result or (None, {}, "")
+        of, _, number = style.rpartition(".")
+        if drawn is None or of != name or not number.isdecimal() or int(number) >= len(drawn.clusters):
+            raise LibraryError("The map has been drawn anew since: choose the style there again.")
+        return drawn.clusters[int(number)].tracks
+
+    def _draw(self, owner: str | None) -> tuple[Map, dict[int, Track], str]:
         tracks = {track.id: track for track in self._library.tracks.stream(Filters(owner=owner))}
         vectors = self._library.tracks.vectors(tracks, self._library.sound.identity, "sound")
         known = [tracks[each] for each in sorted(vectors)]
         rows = np.array([vectors[track.id] for track in known]) if known else np.zeros((0, 1), np.float32)
-        return map_of(known, rows), {track.id: track for track in known}
+        return map_of(known, rows), {track.id: track for track in known}, secrets.token_hex(4)

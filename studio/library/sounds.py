@@ -22,6 +22,7 @@ from studio.library.library import Library
 
 PEAK_BUCKETS = 2_000
 MOST_SECONDS = 3_600.0
+_PEAKS_AT_ONCE = 900.0  # seconds of sound whose peaks take a second or less
 _PLAYED_AS_IT_IS = {
     ".mp3": "audio/mpeg", ".flac": "audio/flac", ".wav": "audio/wav", ".ogg": "audio/ogg", ".opus": "audio/ogg",
     ".oga": "audio/ogg",
@@ -39,9 +40,7 @@ class LibrarySounds:
 
         Raises LibraryError when the file is gone.
         """
-        path = Path(track.path)
-        if not path.is_file():
-            raise LibraryError(f"“{track.label}” is not where it was: look through its folder again.")
+        path = _there(track)
         if media_type := _PLAYED_AS_IT_IS.get(path.suffix.lower()):
             return path, media_type
         copy = self._library.folder / "heard" / f"{track.hash or track.id}.flac"
@@ -50,8 +49,14 @@ class LibrarySounds:
         return copy, "audio/flac"
 
     def peaks(self, track: Track) -> list[int]:
-        """About 2,000 peaks over the track, 0 to 100. Raises AudioError."""
-        return list(_peaks_of(track.path, track.mtime_ns))
+        """About 2,000 peaks over the track, 0 to 100. Raises AudioError, LibraryError when the file is gone."""
+        return list(_peaks_of(str(_there(track)), track.mtime_ns))
+
+    def peaks_of_clip(self, file: Path) -> list[int]:
+        """Those of a file that is not kept; [] for one so long that they would keep its user waiting. Raises AudioError."""
+        return (
+            list(_peaks_of(str(file), file.stat().st_mtime_ns)) if sound_facts(file).seconds <= _PEAKS_AT_ONCE else []
+        )
 
     @property
     def incoming(self) -> Path:
@@ -79,6 +84,13 @@ class LibrarySounds:
         if track.state == "broken":
             raise AudioUnreadable(track.reason)
         return track
+
+
+def _there(track: Track) -> Path:
+    path = Path(track.path)
+    if not path.is_file():
+        raise LibraryError(f"“{track.label}” is not where it was: look through its folder again.")
+    return path
 
 
 @contextmanager

@@ -20,11 +20,13 @@ class BadQuestion(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as it was asked. like: tracks and their weights. clip: the name of a clip heard before."""
+    """A question as it was asked. like: tracks and their weights. clip: the name of a clip heard before. cluster: a style
+    of the map, as the map named it."""
 
     words: str
     like: dict[int, float]
     clip: str
+    cluster: str
     filters: Filters
     order: str
     limit: int
@@ -40,6 +42,7 @@ def asked_in(query: Mapping[str, str], *, owner: str | None) -> Asked:
         words=query.get("words", "")[:400],
         like=_like(query.get("like", "")),
         clip=query.get("clip", "")[:64],
+        cluster=query.get("cluster", "")[:64],
         filters=Filters(
             tempo_bpm=span(query.get("tempo", ""), "tempo"),
             keys=_keys(query.get("key", ""), harmonic=query.get("harmonic") == "1"),

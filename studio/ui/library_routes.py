@@ -12,6 +12,7 @@ import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from studio.models.hub import ModelError
 from studio.studio import Studio
 from studio.ui.guard import refusal
 from studio.ui.incoming import incoming
-from studio.ui.library_asked import BadQuestion, asked_in
+from studio.ui.library_asked import Asked, BadQuestion, asked_in
 from studio.ui.library_shown import (
     answer_shown,
     copy_shown,
@@ -83,6 +84,7 @@ class LibraryRoutes:
         base, track = "/studio/library", "/studio/library/tracks/{track_id:int}"
         return [
             Route(f"{base}/status", self.status, methods=["GET"]),
+            Route(f"{base}/ready", self.ready, methods=["POST"]),
             Route(f"{base}/tracks", self.find, methods=["GET"]),
             Route(f"{track}/sound", self.sound, methods=["GET"]),
             Route(f"{track}/peaks.json", self.peaks, methods=["GET"]),
@@ -119,14 +121,23 @@ class LibraryRoutes:
             shown["broken"] = [[Path(each.path).name, each.reason] for each in broken]
             shown["gone"] = library.tracks.count(own, state="gone")
         if may.import_folders:
-            shown["folders"] = [[str(path), watched] for path, watched in library.tracks.folders().items()]
+            shown["folders"] = [
+                [str(path), watched, len(library.tracks.ids_under(path, state="present"))]
+                for path, watched in library.tracks.folders().items()
+            ]
             shown["to_be_heard"] = library.to_be_heard() if shown["tracks"] else 0
         return shown
 
     @in_sentences
+    async def ready(self, request: Request, visitor: Visitor) -> Response:
+        """Load what the first question needs: the page says that the tab is open."""
+        await in_thread(self._library.get_ready)
+        return JSONResponse({}, headers=_NOT_KEPT)
+
+    @in_sentences
     async def find(self, request: Request, visitor: Visitor) -> Response:
         """Tracks by words, songs, a clip and filters, each with why it matched; see `asked_in`."""
-        asked = asked_in(request.query_params, owner=visitor.sees_only)
+        asked = self._asked(request, visitor)
         clip = self._clip(asked.clip, visitor) if asked.clip else None
         query = Query(
             words=asked.words, like=asked.like, clip=clip, filters=asked.filters, order=asked.order, limit=asked.limit,
@@ -134,6 +145,15 @@ class LibraryRoutes:
         )  # fmt: skip
         shown = await in_thread(self._find, query, visitor)
         return JSONResponse(shown, headers=_NOT_KEPT)
+
+    def _asked(self, request: Request, visitor: Visitor) -> Asked:
+        """The question, a style of the map in it told as its tracks."""
+        asked = asked_in(request.query_params, owner=visitor.sees_only)
+        if not asked.cluster:
+            return asked
+        style, among = self._map.style(visitor.sees_only, asked.cluster), set(asked.filters.ids)
+        ids = tuple(each for each in style if not among or each in among)
+        return replace(asked, filters=replace(asked.filters, ids=ids or (0,)))  # there is no track 0
 
     def _find(self, query: Query, visitor: Visitor) -> dict[str, Any]:
         for track_id in query.like:
@@ -143,12 +163,16 @@ class LibraryRoutes:
             listed = tracks.listing(query.filters, order=query.order, limit=query.limit, offset=query.offset)
             shown = [{**track_shown(track, host=visitor.is_host), "why": [], "nearness": {}} for track in listed]
             return {"tracks": shown, "total": tracks.count(query.filters), "by": ""}
-        return answer_shown(self._studio.inspirations.retriever.find(query), host=visitor.is_host)
+        if query.words.strip():  # what is written is found at once; the page asks again for what is meant
+            self._library.get_ready()
+            query = replace(query, by_letter=self._library.is_getting_ready)
+        answer = self._studio.inspirations.retriever.find(query)
+        return {**answer_shown(answer, host=visitor.is_host), "pending": query.by_letter}
 
     @in_sentences
     async def overview(self, request: Request, visitor: Visitor) -> Response:
         """What the dashboard draws, of what the filters leave."""
-        asked = asked_in(request.query_params, owner=visitor.sees_only)
+        asked = self._asked(request, visitor)
         seen = await in_thread(overview_of, self._library.tracks, asked.filters)
         return JSONResponse(overview_shown(seen), headers=_NOT_KEPT)
 
@@ -165,7 +189,7 @@ class LibraryRoutes:
             )
             for each in (drawn.map.clusters if drawn.map else ())
         }
-        return {"map": map_shown(drawn.map, drawn.tracks, prompts), "drawing": drawn.drawing, "error": drawn.error}
+        return {"map": map_shown(drawn, prompts), "drawing": drawn.drawing, "error": drawn.error}
 
     @in_sentences
     async def duplicates(self, request: Request, visitor: Visitor) -> Response:
@@ -217,19 +241,20 @@ class LibraryRoutes:
         """Hear a sound that is not to be kept, so that its like can be looked for. The body is the file."""
         name = _file_name(request)
         async with incoming(request, self._sounds.incoming, name=name) as file:
-            heard, copy = await in_thread(self._hear, file, name, visitor)
+            heard, copy, peaks = await in_thread(self._hear, file, name, visitor)
         token = secrets.token_urlsafe(12)
         self._clips[token] = (visitor.owner, heard)
         while len(self._clips) > _CLIPS:
             self._clips.popitem(last=False)
         shown: dict[str, Any] = {
-            "clip": token, "name": name, "features": features_shown(heard.features), "copy": copy_shown(copy)
+            "clip": token, "name": name, "features": features_shown(heard.features), "copy": copy_shown(copy), "peaks": peaks,
         }  # fmt: skip
         return JSONResponse(shown, headers=_NOT_KEPT)
 
-    def _hear(self, file: Path, name: str, visitor: Visitor) -> tuple[HeardClip, Copy | None]:
+    def _hear(self, file: Path, name: str, visitor: Visitor) -> tuple[HeardClip, Copy | None, list[int]]:
         with sound_named(file, name):
-            return self._studio.inspirations.hear(file, name=name, owner=visitor.sees_only)
+            heard, copy = self._studio.inspirations.hear(file, name=name, owner=visitor.sees_only)
+            return heard, copy, self._sounds.peaks_of_clip(file)
 
     @in_sentences
     async def upload(self, request: Request, visitor: Visitor) -> Response:
@@ -280,13 +305,17 @@ class LibraryRoutes:
 
     @in_sentences
     async def forget(self, request: Request, visitor: Visitor) -> Response:
-        """Take a folder off the list of those imported from: {path}. Its tracks stay."""
+        """Take a folder off the list of those imported from: {path}, with {tracks} what came from it too; or {gone}: the
+        tracks whose files are not there any more. No file is touched."""
         if not features(self._studio.settings, visitor).import_folders:
             return refusal(403, _ONLY_HERE)
-        path = Path(str((await _json(request)).get("path") or ""))
-        await in_thread(self._library.tracks.forget_folder, path)
-        await in_thread(self._library.watch_folders)
-        return JSONResponse({}, headers=_NOT_KEPT)
+        body = await _json(request)
+        if body.get("gone"):
+            left = await in_thread(self._library.forget_gone)
+        else:
+            path, tracks = Path(str(body.get("path") or "")), bool(body.get("tracks"))
+            left = await in_thread(functools.partial(self._library.forget_folder, path, tracks=tracks))
+        return JSONResponse({"left": left}, headers=_NOT_KEPT)
 
     @answered
     async def plotly(self, request: Request, visitor: Visitor) -> Response:

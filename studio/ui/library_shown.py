@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rag.clustering import Map
 from rag.copies import Copy
 from rag.features import Features
 from rag.filters import KEY_NAMES
@@ -18,6 +17,9 @@ from rag.overview import Overview
 from rag.retriever import Answer, Found
 from rag.tracks import Track
 from studio.library.jobs import LibraryJob
+from studio.library.map import Drawn
+
+_TYPICAL = 12  # of a style's tracks, the most typical: those that lend it to Generate
 
 
 def features_shown(heard: Features | None) -> dict[str, Any] | None:
@@ -70,8 +72,9 @@ def overview_shown(seen: Overview) -> dict[str, Any]:
     return {**asdict(seen), "key_names": list(KEY_NAMES)}
 
 
-def map_shown(drawn: Map | None, tracks: dict[int, Track], prompts: Mapping[int, str]) -> dict[str, Any] | None:
+def map_shown(look: Drawn, prompts: Mapping[int, str]) -> dict[str, Any] | None:
     """Points as columns, which are a third of the size of rows. prompts: each cluster in words, by its number."""
+    drawn, tracks = look.map, look.tracks
     if drawn is None:
         return None
     ids = list(drawn.places)
@@ -85,12 +88,12 @@ def map_shown(drawn: Map | None, tracks: dict[int, Track], prompts: Mapping[int,
         "clusters": [
             {
                 "number": each.number, "name": each.name, "because": list(each.because), "size": len(each.tracks),
-                "tracks": list(each.tracks[:200]), "tempo_bpm": each.tempo_bpm, "energy": each.energy,
+                "tracks": list(each.tracks[:_TYPICAL]), "tempo_bpm": each.tempo_bpm, "energy": each.energy,
                 "prompt": prompts.get(each.number, ""),
             }
             for each in drawn.clusters
         ],
-        "drawn_by": drawn.drawn_by, "left_out": drawn.left_out,
+        "drawn": look.name, "drawn_by": drawn.drawn_by, "left_out": drawn.left_out,
     }  # fmt: skip
 
 

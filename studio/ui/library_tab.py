@@ -24,14 +24,16 @@ def build_library_tab() -> None:
 
 def _layout() -> str:
     return f"""<div class="st-lib" id="st-library">
-<div class="st-lib-bar">
+<div class="st-lib-bar" id="st-lib-bar">
 <input type="search" id="st-lib-words" placeholder="Find by words: rainy lo-fi, 80 bpm, in A minor …" aria-label="Find by words">
 <label class="st-act st-lib-drop" id="st-lib-drop" title="Find what sounds like a file of yours; drop it anywhere on this tab">
 {_ICON_LIKE} Like a file … <input type="file" id="st-lib-clip" accept="audio/*" hidden></label>
 <div class="st-segments" role="tablist" id="st-lib-views">
 {_segment("list", "List", chosen=True)}{_segment("map", "Map")}{_segment("charts", "Dashboard")}{_segment("bring", "Bring in")}
 </div></div>
-<div class="st-lib-chips" id="st-lib-chips" aria-live="polite"></div>
+<div class="st-lib-narrow"><button type="button" class="st-act" id="st-lib-narrow" aria-expanded="false"
+aria-controls="st-lib-filters">Filters</button><div class="st-lib-chips" id="st-lib-chips" aria-live="polite"></div></div>
+{_filters()}
 <section class="st-panel st-hidden" id="st-lib-map-view" aria-label="Map of styles">
 <div class="st-lib-split"><div id="st-lib-map" class="st-plot"></div><div id="st-lib-clusters" class="st-lib-clusters"></div></div>
 <p class="st-note" id="st-lib-map-say"></p></section>
@@ -42,10 +44,10 @@ def _layout() -> str:
 <div id="st-lib-duplicates" aria-live="polite"></div></figure>
 </div></section>
 {_bring_in()}
-{_filters()}
-<div class="st-lib-count"><span id="st-lib-count" class="st-note" role="status"></span><span class="st-spring"></span>
+<div class="st-lib-count"><span id="st-lib-count" class="st-note" role="status"></span>
+<button type="button" class="st-act st-hidden" id="st-lib-new"></button><span class="st-spring"></span>
 <label class="st-note st-check" title="Play the next track from the second the last one was at, to hear two side by side">
-<input type="checkbox" id="st-lib-place"> keep the place</label>
+<input type="checkbox" id="st-lib-place"> play from the same second</label>
 <label class="st-note">Order <select id="st-lib-order" aria-label="Sort the list">{_orders()}</select></label></div>
 <div class="st-lib-list" id="st-lib-list" aria-busy="true"><div class="st-empty">Reading your library …</div></div>
 <button type="button" class="st-act st-hidden" id="st-lib-more">Show more</button>
@@ -79,7 +81,7 @@ def _range(name: str, label: str, unit: str, step: str = "1") -> str:
 
 def _filters() -> str:
     keys = "".join(f'<option value="{number}">{escape(name)}</option>' for number, name in enumerate(KEY_NAMES))
-    return f"""<details class="st-lib-filters" id="st-lib-filters"><summary class="st-act">Filters</summary><div>
+    return f"""<div class="st-lib-filters st-hidden" id="st-lib-filters">
 {_range("tempo", "Tempo", "bpm")}
 <label class="st-note">Key <select data-filter="key" aria-label="Narrow: key"><option value="">any</option>{keys}</select></label>
 <label class="st-note st-check"><input type="checkbox" data-filter="harmonic" checked> and those that mix with it</label>
@@ -89,7 +91,7 @@ def _filters() -> str:
 {_range("years", "Year", "")}{_range("seconds", "Length", "s")}
 <label class="st-note">Whose <select data-filter="own" aria-label="Narrow: whose"><option value="">all</option><option value="1">made here</option>
 <option value="0">brought in</option></select></label>
-<button type="button" class="st-act" id="st-lib-clear">Clear</button></div></details>"""
+<button type="button" class="st-act" id="st-lib-clear">Clear</button></div>"""
 
 
 def _bring_in() -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 from playwright.sync_api import Browser, Page, Route, expect
 
 from agents.planner import plan_from_brief
@@ -41,7 +43,11 @@ def filled(browser: Browser, music: Path, tmp_path_factory: pytest.TempPathFacto
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         open_library(page, running.url)
         expect(page.locator("#st-lib-list")).to_contain_text("Your music will stand here")
-        page.locator("[data-view=bring]").click()
+        for view in ("map", "charts"):  # nothing to draw: the same call, and no empty frame
+            page.locator(f"[data-view={view}]").click()
+            expect(page.locator(f"#st-lib-{view}-view")).to_be_hidden()
+        page.get_by_role("button", name="Bring music in").click()
+        expect(page.locator("#st-lib-path")).to_be_focused()
         page.locator("#st-lib-path").fill(str(music))
         page.locator("#st-lib-import").click()
         expect(page.locator("#st-lib-job")).to_contain_text("6 new", timeout=180_000)
@@ -58,7 +64,7 @@ def open_library(page: Page, url: str) -> None:
 @pytest.fixture
 def library(page: Page, filled: RunningStudio) -> Page:
     open_library(page, filled.url)
-    expect(page.locator(".st-track")).to_have_count(6)
+    expect(page.locator(".st-track").nth(5)).to_be_visible(timeout=20_000)
     return page
 
 
@@ -93,6 +99,9 @@ def test_like_this_song_puts_its_kind_first_and_it_can_be_heard(library: Page) -
     library.wait_for_function("() => studio.deck.level() > 0.003")
     expect(library.locator("#st-deck-title")).to_have_text("Warehouse")
     expect(library.locator(".st-track").first).to_have_class("st-track playing")
+    second = titles(library)[1]
+    library.locator("#st-deck-next").click()
+    expect(library.locator("#st-deck-title")).to_have_text(second)
 
 
 def test_a_dropped_file_finds_its_song(library: Page, music: Path) -> None:
@@ -104,8 +113,8 @@ def test_a_dropped_file_finds_its_song(library: Page, music: Path) -> None:
 def test_a_mark_of_the_dashboard_narrows_the_list(library: Page) -> None:
     library.locator("[data-view=charts]").click()
     bars = library.locator("#st-chart-tempos .point path")
-    bars.first.wait_for(timeout=60_000)
-    bars.last.scroll_into_view_if_needed()
+    bars.first.wait_for()
+    bars.last.evaluate("bar => bar.scrollIntoView({ block: 'center' })")  # the deck covers the window's foot
     bars.last.click(force=True)
     expect(library.locator(".st-chip")).to_contain_text("bpm")
     expect(library.locator(".st-track")).not_to_have_count(6)
@@ -114,8 +123,25 @@ def test_a_mark_of_the_dashboard_narrows_the_list(library: Page) -> None:
     expect(library.locator(".st-track")).to_have_count(6)
 
 
+def test_a_key_of_the_circle_narrows_the_list_and_moves_nothing(library: Page) -> None:
+    library.locator("[data-view=charts]").click()
+    wedges = library.locator("#st-chart-keys .slice path")
+    expect(wedges).to_have_count(24)
+    heard = library.evaluate("async () => (await (await fetch('studio/library/tracks')).json()).tracks[0].features")
+    fifths = [0, 7, 2, 9, 4, 11, 6, 1, 8, 3, 10, 5]
+    minors = [12 + (tonic + 9) % 12 for tonic in fifths]
+    wedge = wedges.nth([*fifths, *minors].index(heard["key"]))
+    before = library.locator("#st-lib-charts-view").bounding_box()
+    wedge.click()
+    expect(library.locator(".st-chip")).to_contain_text(f"Key {heard['key_name']} and what mixes with it")
+    expect(library.locator(".st-track")).not_to_have_count(6)
+    assert library.locator("#st-lib-charts-view").bounding_box()["y"] == before["y"]
+    library.locator(".st-chip button").last.click()
+    expect(library.locator(".st-track")).to_have_count(6)
+
+
 def test_filters_narrow_and_say_so(library: Page) -> None:
-    library.locator("#st-lib-filters summary").click()
+    library.locator("#st-lib-narrow").click()
     library.locator("[data-filter=tempo][data-end='0']").fill("500")
     library.locator("[data-filter=tempo][data-end='0']").press("Tab")
     expect(library.locator("#st-lib-list")).to_contain_text("No track answers to that")
@@ -151,6 +177,45 @@ def test_a_library_that_is_not_read_yet_says_so(page: Page, filled: RunningStudi
     for route in held:
         route.continue_()
     expect(page.locator(".st-track")).to_have_count(6)
+
+
+def test_the_list_does_not_move_under_who_reads_it(library: Page, filled: RunningStudio, music: Path) -> None:
+    first = titles(library)[0]
+    library.locator(".st-track").nth(2).hover()
+    sound = (music / "Sea view.flac").read_bytes()
+    library.request.post(f"{filled.url}/studio/library/upload?name=Harbour.flac", data=sound)
+    library.evaluate("() => studio.library.status()")
+    new = library.locator("#st-lib-new")
+    expect(new).to_have_text("1 new: show it")
+    assert titles(library)[0] == first
+    new.click()
+    expect(library.locator(".st-track-name b").first).to_have_text("Harbour")
+    expect(new).to_be_hidden()
+
+
+def test_a_file_that_went_is_said_on_the_deck(library: Page, music: Path) -> None:
+    song = music / "Long fog.flac"
+    song.rename(music / "Long fog.away")
+    library.locator(".st-track", has_text="Long fog").locator(".st-play").click()
+    expect(library.locator("#st-deck")).to_contain_text("“Long fog” is not where it was")
+    (music / "Long fog.away").rename(song)
+
+
+def test_an_import_can_be_stopped_by_its_button(library: Page, tmp_path: Path) -> None:
+    before = library.locator("#st-lib-count").inner_text()
+    second = (0.1 * np.sin(np.arange(8_000) * np.pi / 9))[:, None]
+    with soundfile.SoundFile(tmp_path / "night.flac", "w", 8_000, 1, "PCM_16") as file:
+        for _ in range(3 * 3_600):  # what takes a while to hear
+            file.write(second)
+    library.locator("[data-view=bring]").click()
+    library.locator("#st-lib-path").fill(str(tmp_path))
+    library.locator("#st-lib-import").click()
+    library.locator("#st-lib-job").get_by_role("button", name="Stop").click()
+    expect(library.locator("#st-lib-job")).to_contain_text("Stopped. Nothing new")
+    library.locator("#st-lib-folders p", has_text=str(tmp_path)).get_by_role("button").click()
+    library.get_by_role("button", name="Take them out").click()
+    expect(library.locator("#st-lib-folders")).not_to_contain_text(str(tmp_path))
+    expect(library.locator("#st-lib-count")).to_have_text(before)
 
 
 def test_two_songs_are_mashed_up_in_generate_and_the_take_says_so(library: Page) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,22 @@ def test_tracks_nobody_has_heard_yet_do_not_stop_the_naming() -> None:
     tracks, vectors = library(8)
     bare = [Track(path=t.path, id=t.id) for t in tracks]
     assert {cluster.name for cluster in map_of(bare, vectors).clusters} <= {"Mixed"}
+
+
+def test_a_style_is_not_named_after_a_genre_that_few_of_its_tracks_have() -> None:
+    tracks, vectors = library(20)
+    few = [replace(track, genre="slow_blues" if track.id % 20 < 3 else "", moods=()) for track in tracks]
+    assert not [cluster.name for cluster in map_of(few, vectors).clusters if "blues" in cluster.name]
+    many = [replace(track, genre="slow_blues" if track.genre == "ambient" else track.genre) for track in tracks]
+    assert "slow slow" not in " ".join(cluster.name.lower() for cluster in map_of(many, vectors).clusters)
+
+
+def test_every_style_says_why_it_has_its_name() -> None:
+    tracks, vectors = library(8)
+    happy = [
+        replace(track, genre="", moods=("happy",) if track.genre == "techno" else (), features=features(120.0, 0.5))
+        for track in tracks
+    ]
+    named = {cluster.name: cluster.because for cluster in map_of(happy, vectors).clusters}
+    assert named["Happy"] == ("100% are happy, against 33% of the library.",)
+    assert all("No figure sets it apart" in because[0] for name, because in named.items() if name.startswith("Mixed"))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from audio.io import write_clip
 from audio.work import WorkCancelled
 from rag.embeddings import SignalEmbedder
 from rag.frames import hear
-from rag.importing import Importer, Progress
+from rag.importing import Importer, Progress, _processes
 from rag.index import Index
 from rag.labels import Kind, Labels, Vocabulary
 from rag.tracks import LibraryError, Tracks
@@ -72,9 +73,16 @@ def test_a_folder_is_imported_with_its_tags_figures_and_vectors(importer: Import
     assert (track.title, track.artist, track.year, track.genre, track.genre_by) == ("One", "Ann", 1999, "jazz", "tags")
     assert track.seconds == pytest.approx(12.0, abs=0.01)
     assert importer.index.store.count() == 5
-    assert seen[-1].done == seen[-1].total == 5 and seen[-1].tracks_a_minute > 0
+    assert [(each.done, each.total) for each in seen if each.stage == "listening"] == [(n, 5) for n in range(6)]
+    assert seen[-1].tracks_a_minute > 0
     hit = importer.index.store.nearest(importer.index.sound.embed(music / "three.mp3").whole, using="sound", limit=1)[0]
     assert importer.tracks.get(hit.id) == importer.tracks.by_path(music / "three.mp3")
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="Windows has no nice")
+def test_those_that_listen_stand_behind_the_page_in_line() -> None:
+    with _processes(1, get_context("spawn").Event()) as pool:
+        assert pool.submit(os.nice, 0).result() >= min(19, os.nice(0) + 5)
 
 
 def test_a_second_import_hears_nothing(importer: Importer, music: Path) -> None:

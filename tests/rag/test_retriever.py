@@ -11,7 +11,7 @@ import pytest
 from rag.embeddings import SignalEmbedder, WordEmbedder
 from rag.features import Features
 from rag.filters import KEY_NAMES, Filters, harmonic_neighbours
-from rag.retriever import HeardClip, Query, Retriever, content_words, figures_in
+from rag.retriever import HeardClip, Query, Retriever, content_words, figures_in, words_found
 from rag.tracks import Track, Tracks
 from rag.vectordb import EdgeStore, Point, Schema, VectorSpec
 
@@ -139,3 +139,18 @@ def test_keys_and_tempos_are_read_out_of_words() -> None:
     assert KEY_NAMES[figures_in("in Bb major").key or -1] == "A# major"
     assert not figures_in("a minor inconvenience for 80 people").tempo_bpm
     assert content_words("Some music for the Rain, in 2020") == ["rain"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("reggae", ["reggaeton"]),  # what stands there, not what was typed
+        ("ete", ["été"]),
+        ("JAZZ ballad", ["jazz", "ballad"]),
+        ("night-club", ["night-club"]),
+        ("club bing", ["club"]),
+    ],
+)
+def test_the_words_said_to_be_there_are_those_that_are_written(words: str, said: list[str]) -> None:
+    track = Track("/music/32 jazz_ballad.flac", title="Été à la plage", description="reggaeton for a night club")
+    assert words_found(content_words(words), track) == said

@@ -140,3 +140,15 @@ def test_a_library_of_a_newer_studio_is_refused(tmp_path: Path) -> None:
     library.close()
     with pytest.raises(LibraryError, match="newer"):
         Tracks(path)
+
+
+def test_a_style_of_a_large_library_may_hold_more_tracks_than_sqlite_takes_values(tracks: Tracks) -> None:
+    kept = [tracks.add(Track(f"/m/{number}.flac")).id for number in range(3)]
+    assert tracks.ids(Filters(ids=(*kept[:2], *range(10, 300_000)))) == kept[:2]
+
+
+def test_tracks_below_a_folder_are_told_from_those_of_its_namesakes(tracks: Tracks) -> None:
+    inside = tracks.add(Track("/m/jazz/deep/a.flac")).id
+    for elsewhere in ("/m/jazz2/b.flac", "/m/jazz.flac", "/m/jazz/own.flac"):
+        tracks.add(Track(elsewhere, take_id="x" if "own" in elsewhere else None))
+    assert tracks.ids_under(Path("/m/jazz")) == [inside]

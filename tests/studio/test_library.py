@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agents.planner import make_brief, plan_from_brief
 from audio.clip import Clip
+from rag.database import LibraryError
+from rag.features import Features
 from rag.filters import Filters
 from rag.importing import Report
+from rag.tracks import Track
 from studio.engines.base import Rendering, Sampling
 from studio.history.history import History
 from studio.library.jobs import LibraryBusy
 from studio.library.library import BUILT_IN, Library, vocabulary
+from studio.library.map import Drawn, LibraryMap
 from studio.library.watch import Watch
 from studio.models.clap import ClapModels
 from studio.models.hub import ModelError
@@ -136,6 +142,61 @@ def _until(cancelled) -> Report:
     while not cancelled():
         time.sleep(0.02)
     return Report(cancelled=True)
+
+
+def test_a_forgotten_folders_tracks_leave_if_wanted_and_its_files_stay(library: Library, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    for name in ("a/one.flac", "b/two.flac", "b2/three.flac"):
+        written(music / name, piece(tempo_bpm=120, seconds=8), format="flac16")
+    for place in ("a", "b", "b2"):
+        library.start_import([music / place])
+        assert library.jobs.wait(timeout_seconds=60)
+    assert library.forget_folder(music / "a") == 0 and library.tracks.count() == 3
+    assert library.forget_folder(music / "b", tracks=True) == 1
+    assert [track.label for track in library.tracks.stream()] == ["one", "three"]
+    assert library.index.store.ids() == set(library.tracks.ids())
+    assert (music / "b" / "two.flac").exists() and list(library.tracks.folders()) == [music / "b2"]
+    (music / "b2" / "three.flac").unlink()
+    library.rescan()
+    library.jobs.wait(timeout_seconds=60)
+    assert library.tracks.count(state="gone") == 1 and library.forget_gone() == 1
+    assert [track.label for track in library.tracks.stream(state=None)] == ["one"]
+
+
+def test_nothing_is_taken_out_while_an_import_puts_in(library: Library, tmp_path: Path) -> None:
+    go_on = threading.Event()
+    library.jobs.start("import", "Importing", lambda progress, cancelled: Report(added=int(go_on.wait(30))))
+    with pytest.raises(LibraryBusy, match="under way"):
+        library.forget_folder(tmp_path, tracks=True)
+    go_on.set()
+
+
+def test_a_style_of_the_map_is_asked_for_by_the_drawing_it_is_in(library: Library) -> None:
+    noise = np.random.default_rng(1)
+    figures = Features(120.0, 0.9, 0.8, 0, 0.7, 0.5, 0.6, -14.0, 6.0, 900.0, 0.9, 0.9)
+    added = []
+    for number in range(24):
+        vector = noise.normal(0, 0.05, library.signal.dimensions) + np.eye(library.signal.dimensions)[number % 3]
+        track = Track(f"/music/{number}.flac", genre=("jazz", "techno", "ambient")[number % 3], features=figures)
+        vectors = {(library.signal.identity, "sound"): vector.astype(np.float32)}
+        added.append(library.tracks.add(track, vectors=vectors).id)
+    maps = LibraryMap(library)
+    drawn = finished(maps)
+    assert drawn.map is not None and len(drawn.map.clusters) == 3
+    style = f"{drawn.name}.1"
+    assert set(maps.style(None, style)) == set(drawn.map.clusters[1].tracks) < set(added)
+    library.tracks.forget(added[:1])
+    assert finished(maps).name != drawn.name
+    with pytest.raises(LibraryError, match="drawn anew"):
+        maps.style(None, style)
+
+
+def finished(maps: LibraryMap) -> Drawn:
+    """The map once it is drawn."""
+    deadline = time.monotonic() + 60
+    while (drawn := maps.look(None)).drawing and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return drawn
 
 
 def test_a_model_that_arrives_is_another_index_and_offers_to_hear_again(

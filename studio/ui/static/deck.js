@@ -119,7 +119,7 @@ export class Deck {
   onLost() {
     if (!this.now) return;
     if (this.now.live && this.now.take) this.swapToTake();
-    else if (!this.now.live) this.say("This take's sound could not be read.");
+    else if (!this.now.live) this.say(this.now.lost ?? "This sound could not be read.");
   }
 
   // --- transport ----------------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ export class Deck {
     button.innerHTML = this.audio.paused ? PLAY : PAUSE;
     button.disabled = !this.now;
     button.setAttribute("aria-label", this.audio.paused ? "Play" : "Pause");
-    for (const id of ["st-deck-prev", "st-deck-next"]) $(id).disabled = !document.querySelector(".st-card[data-take]");
+    for (const id of ["st-deck-prev", "st-deck-next"]) $(id).disabled = !document.querySelector(".st-card[data-take], .st-track");
   }
   showBadges(badges = []) {
     $("st-deck-badges").replaceChildren(...(badges ?? []).map(({ text, kind }) => {

@@ -3,8 +3,8 @@
 import { Bring } from "./library_bring.js";
 import { Charts } from "./library_charts.js";
 import { Tray } from "./library_tray.js";
+import { rowOf } from "./library_rows.js";
 import { clock } from "./deck.js";
-import { PLAY } from "./icons.js";
 
 const $ = (id) => document.getElementById(id);
 export const PAGE = 30;
@@ -16,8 +16,7 @@ export const element = (tag, className = "", text) => {
   return made;
 };
 export const pretty = (name) => name.replaceAll("_", " ");
-const FILTERS = ["tempo", "key", "energy", "genre", "mood", "years", "seconds", "own", "among"];
-const NAMES = { tempo: "Tempo", key: "Key", energy: "Energy", genre: "", mood: "", years: "Year", seconds: "Length", own: "", among: "" };
+const NAMES = { tempo: "Tempo", key: "Key", energy: "Energy", genre: "", mood: "", years: "Year", seconds: "Length", own: "", among: "", cluster: "" };
 
 export async function ask(path, options = {}) {
   const answer = await fetch(`studio/library/${path}`, options);
@@ -65,17 +64,28 @@ export class Library {
     if (value === "" || value == null) delete this.filters[name];
     else this.filters[name] = { value, label };
     this.fields();
-    this.refresh();
+    return this.refresh();
+  }
+
+  // These tracks alone, whatever was asked before.
+  only(name, value, label) {
+    this.words = $("st-lib-words").value = "";
+    this.like.clear();
+    this.clip = null;
+    this.filters = {};
+    return this.narrow(name, value, label);
   }
 
   async refresh() {
     const asked = ++this.asked, list = $("st-lib-list");
+    this.offer(0);
     this.chips();
     const slow = setTimeout(() => { list.ariaBusy = "true"; $("st-lib-count").textContent = "Looking …"; }, 400);
     try {
       const answer = await ask(`tracks?${this.query()}`);
       if (asked !== this.asked) return;
       this.show(answer, true);
+      if (answer.pending) setTimeout(() => asked === this.asked && this.refresh(), 800); // what is meant comes after what is written
     } catch (error) {
       if (asked === this.asked) { list.replaceChildren(element("div", "st-empty st-error", error.message)); $("st-lib-count").textContent = ""; }
     } finally {
@@ -86,21 +96,38 @@ export class Library {
   }
 
   async more() {
-    const answer = await ask(`tracks?${this.query({ offset: this.shown })}`);
-    this.show(answer, false);
+    const asked = this.asked, button = $("st-lib-more");
+    button.disabled = true;
+    try {
+      const answer = await ask(`tracks?${this.query({ offset: this.shown })}`);
+      if (asked === this.asked) this.show(answer, false);
+    } catch (error) { $("st-lib-count").replaceChildren(element("span", "st-error", error.message)); }
+    finally { button.disabled = false; }
+  }
+
+  // New tracks come into the list by themselves only while nobody is reading it; else they wait for a press.
+  offer(count) {
+    const button = $("st-lib-new");
+    button.classList.toggle("st-hidden", !count);
+    button.textContent = count > 0 ? `${count.toLocaleString()} new: show ${count === 1 ? "it" : "them"}` : "The list has changed: show it";
+  }
+  get beingRead() {
+    const list = $("st-lib-list");
+    return list.offsetParent && this.shown > 0 && (this.shown > PAGE || list.matches(":hover, :focus-within") || list.getBoundingClientRect().top < 0);
   }
 
   // --- the answer -------------------------------------------------------------------------------------------------
   show(answer, anew) {
     const list = $("st-lib-list");
-    const rows = answer.tracks.map((track) => this.row(track));
+    const rows = answer.tracks.map((track) => rowOf(this, track));
     if (anew) list.replaceChildren(...rows); else list.append(...rows);
     this.shown = list.querySelectorAll(".st-track").length;
-    if (!this.shown) list.replaceChildren(this.nothing());
+    if (!this.shown) list.replaceChildren(answer.pending ? element("div", "st-empty", "Nothing is called so. What is meant by it is looked for in a moment …") : this.nothing());
+    this.total = answer.total;
     $("st-lib-more").classList.toggle("st-hidden", this.shown >= answer.total || !answer.tracks.length);
     const asking = this.words.trim() || this.like.size || this.clip;
     const total = `${answer.total.toLocaleString()} track${answer.total === 1 ? "" : "s"}`;
-    $("st-lib-count").textContent = asking ? `Best of ${total}${answer.by ? `, ${answer.by}` : ""}` : total;
+    $("st-lib-count").textContent = asking ? `Best of ${total}${answer.by ? `, ${answer.by}` : ""}${answer.pending ? "; by their meaning in a moment …" : ""}` : total;
     $("st-lib-order").disabled = Boolean(asking);
     this.tray.mark();
     this.markPlaying();
@@ -113,73 +140,28 @@ export class Library {
       ? "<b>No track answers to that.</b><br>Take a filter out, or ask with fewer words."
       : "<b>Your music will stand here.</b><br>Bring a folder or some files in, and the studio listens to them: tempo, key, energy, what sounds alike. Takes you make come in by themselves.";
     if (!narrowed) {
-      const bring = element("button", "st-act", "Bring music in");
-      bring.onclick = () => this.view("bring");
-      empty.append(element("br"), bring);
+      const bring = element("button", "st-act st-go-generate", "Bring music in");
+      bring.onclick = () => { this.view("bring"); $("st-lib-path").focus(); };
+      empty.append(bring);
     }
     return empty;
-  }
-
-  row(track) {
-    const row = element("article", "st-track");
-    row.dataset.track = track.id;
-    const play = element("button", "st-play");
-    play.innerHTML = PLAY;
-    play.setAttribute("aria-label", `Play ${track.label}`);
-    play.onclick = () => this.play(track);
-    const name = element("div", "st-track-name");
-    const tagged = [track.artist, track.album, track.year].filter(Boolean).join(" · ");
-    name.append(element("b", "", track.title), element("span", "st-note", tagged || (track.take ? "" : folder(track.file))));
-    if (track.file) name.title = track.file;
-    const facts = element("div", "st-badges");
-    const badge = (text, title, act) => {
-      const one = element(act ? "button" : "span", "st-badge", text);
-      if (title) one.title = title;
-      if (act) one.onclick = act;
-      facts.append(one);
-    };
-    const heard = track.features;
-    if (track.genre) badge(pretty(track.genre), `${said(track.genre_by)}; press for more of it`, () => this.narrow("genre", track.genre, pretty(track.genre)));
-    if (heard) {
-      const sure = Math.round(100 * heard.tempo_confidence);
-      const unsure = heard.tempo_octave < 0.5 ? `, or ${Math.round(heard.other_bpm)}` : "";
-      badge(`${Math.round(heard.tempo_bpm)} bpm${unsure}`, `Tempo with ${sure} % confidence; press for such tempos`, () =>
-        this.narrow("tempo", `${Math.round(heard.tempo_bpm * 0.96)}-${Math.round(heard.tempo_bpm * 1.04)}`, `about ${Math.round(heard.tempo_bpm)} bpm`));
-      badge(heard.key_name, `Key with ${Math.round(100 * heard.key_confidence)} % confidence; press for keys that mix with it`, () => this.narrow("key", heard.key, heard.key_name));
-      const energy = element("span", "st-energy");
-      energy.style.setProperty("--share", heard.energy);
-      energy.title = `Energy ${heard.energy.toFixed(2)}, danceability ${heard.danceability.toFixed(2)}, ${heard.loudness_lufs.toFixed(1)} LUFS`;
-      facts.append(energy);
-    }
-    for (const mood of track.moods.slice(0, 2)) badge(pretty(mood), said(track.moods_by), () => this.narrow("mood", mood, pretty(mood)));
-    if (track.take) badge("made here", "A take of this studio’s");
-    badge(clock(track.seconds));
-    const acts = element("div", "st-acts");
-    const like = element("button", "st-act", "Like this");
-    like.onclick = () => this.likeThis(track);
-    const use = element("button", "st-act st-use", "Use");
-    use.onclick = () => this.tray.toggle(track);
-    const desk = element("button", "st-act", "Stems");
-    Object.assign(desk.dataset, { act: "stems", source: track.take ? `take:${track.take}` : `track:${track.id}` });
-    const go = element("button", "st-act", "Go on");
-    go.title = "Go on from its end for 15 seconds, with a MusicGen model";
-    go.onclick = () => this.act({ action: "continue", track: String(track.id), seconds: 15 });
-    acts.append(like, desk, go, use);
-    row.append(play, name, acts, facts);
-    if (track.why?.length) {
-      const why = element("ul", "st-why");
-      why.append(...track.why.map((sentence) => element("li", "", sentence)));
-      row.append(why);
-    }
-    return row;
   }
 
   likeThis(track) {
     this.like = new Map([[track.id, track.label]]);
     this.clip = null;
     this.words = $("st-lib-words").value = "";
-    this.refresh();
-    $("st-lib-chips").scrollIntoView({ block: "nearest", behavior: "smooth" });
+    this.toTop();
+    return this.refresh();
+  }
+
+  // To what is asked, when that has been scrolled out of sight.
+  toTop() { $("st-lib-bar").scrollIntoView({ block: "nearest", behavior: "smooth" }); }
+
+  // The track before or after the one that plays, in the list as it stands.
+  step(direction) {
+    const rows = [...document.querySelectorAll(".st-track")], at = rows.findIndex((row) => row.classList.contains("playing"));
+    (at < 0 ? rows[0] : rows[at + direction])?.querySelector(".st-play").click();
   }
 
   // --- hearing ----------------------------------------------------------------------------------------------------
@@ -201,8 +183,10 @@ export class Library {
     deck.play();
     const answer = await fetch(`${base}/peaks.json`);
     if (deck.now?.track !== id) return;
-    if (!answer.ok) return deck.say((await answer.json().catch(() => ({}))).detail ?? "That track is not here any more.");
-    deck.dress(await answer.json());
+    const said = await answer.json().catch(() => ({}));
+    if (answer.ok) return deck.dress(said);
+    deck.now.lost = said.detail ?? "That track is not here any more.";
+    deck.say(deck.now.lost);
   }
 
   markPlaying() {
@@ -225,6 +209,7 @@ export class Library {
     deck.show({ title: clip.name, take: null, job: null, seconds: 0, peaks: [], sections: [], badges: [], versions: [], live: false });
     deck.audio.src = clip.url;
     deck.audio.addEventListener("loadedmetadata", () => { deck.now.seconds = deck.audio.duration; deck.draw(); }, { once: true });
+    if (clip.peaks) deck.dress({ peaks: clip.peaks });
     return deck.play();
   }
 
@@ -246,17 +231,18 @@ export class Library {
       one.append(close);
       chips.push(one);
     };
-    for (const [id, label] of this.like) chip(`like “${label}”`, () => { this.like.delete(id); this.refresh(); }, () => this.play({ id }));
+    for (const [id, label] of this.like) chip(`like “${label}”`, () => { this.like.delete(id); this.refresh(); }, () => this.play({ id, label }));
     if (this.clip?.copy) {
       const { label, share, from_seconds: from } = this.clip.copy;
       const known = element("span", "st-note", `It is “${label}”${from > 1 ? ` from ${clock(from)} on` : ""}: ${Math.round(100 * share)} % of its landmarks agree.`);
       chips.push(known);
     }
     if (this.clip) chip(`like ${this.clip.name}`, () => { this.clip = null; this.refresh(); }, () => this.playClip());
-    for (const name of FILTERS)
-      if (this.filters[name]) chip(`${NAMES[name]} ${this.filters[name].label}`.trim(), () => this.narrow(name, ""));
+    const mixing = document.querySelector("[data-filter=harmonic]").checked ? " and what mixes with it" : "";
+    for (const name of Object.keys(NAMES))
+      if (this.filters[name]) chip(`${NAMES[name]} ${this.filters[name].label}${name === "key" ? mixing : ""}`.trim(), () => this.narrow(name, ""));
     $("st-lib-chips").replaceChildren(...chips);
-    $("st-lib-filters").firstElementChild.textContent = Object.keys(this.filters).length ? `Filters (${Object.keys(this.filters).length})` : "Filters";
+    $("st-lib-narrow").textContent = Object.keys(this.filters).length ? `Filters (${Object.keys(this.filters).length})` : "Filters";
   }
 
   // The filters' own fields say what narrows, wherever it was set.
@@ -274,8 +260,10 @@ export class Library {
 
   view(name) {
     for (const tab of $("st-lib-views").children) tab.setAttribute("aria-selected", tab.dataset.view === name);
-    for (const each of ["map", "charts", "bring"]) $(`st-lib-${each}-view`).classList.toggle("st-hidden", each !== name);
-    this.charts.open(name);
+    const nothing = this.now?.tracks === 0; // there is nothing to draw then, and the list says what to do
+    for (const each of ["map", "charts", "bring"]) $(`st-lib-${each}-view`).classList.toggle("st-hidden", each !== name || (nothing && name !== "bring"));
+    if (!nothing) this.charts.open(name);
+    this.shownView = name;
     if (name === "bring") this.status();
   }
 
@@ -286,11 +274,25 @@ export class Library {
       return;
     }
     this.bring.show(this.now);
-    if (this.now.tracks !== this.known) { this.known = this.now.tracks; this.refresh(); this.choices(); }
+    if (this.now.tracks === this.known) return;
+    const first = this.known === undefined, more = this.now.tracks - (this.known ?? 0);
+    if (!first && this.beingRead) return this.offer(more);
+    if (!first && this.now.job?.state === "running" && Date.now() - this.refreshed < 3000) return;
+    if (!this.known && this.shownView) this.view(this.shownView);
+    this.known = this.now.tracks;
+    this.refreshed = Date.now();
+    await Promise.all([this.refresh(), this.choices()]);
+    if (first) send("ready", {}).catch(() => {}); // the first words then need not wait for their model
+  }
+
+  async showNew() {
+    this.known = this.now.tracks;
+    await Promise.all([this.refresh(), this.choices()]);
   }
 
   async choices() {
-    const seen = await ask("overview");
+    let seen;
+    try { seen = await ask("overview"); } catch { return; } // the list has said what is wrong
     for (const [name, counted] of [["genre", seen.genres], ["mood", seen.moods]]) {
       const field = $(`st-lib-${name}`), value = field.value;
       field.replaceChildren(new Option("any", ""), ...counted.map(([one, count]) => new Option(`${pretty(one)} (${count})`, one)));
@@ -306,6 +308,11 @@ export class Library {
     });
     $("st-lib-order").addEventListener("change", () => this.refresh());
     $("st-lib-more").addEventListener("click", () => this.more());
+    $("st-lib-new").addEventListener("click", () => this.showNew());
+    $("st-lib-narrow").addEventListener("click", ({ target }) => {
+      const open = !$("st-lib-filters").classList.toggle("st-hidden");
+      target.setAttribute("aria-expanded", open);
+    });
     $("st-lib-views").addEventListener("click", (event) => event.target.dataset.view && this.view(event.target.dataset.view));
     $("st-lib-clip").addEventListener("change", (event) => { if (event.target.files[0]) this.hearClip(event.target.files[0]); event.target.value = ""; });
     $("st-lib-clear").addEventListener("click", () => { this.filters = {}; this.fields(); this.refresh(); });
@@ -328,7 +335,5 @@ export class Library {
   }
 }
 
-const folder = (file) => file?.split(/[\\/]/).at(-2) ?? ""; // what an untagged file is known by
 const UNITS = { tempo: "bpm", seconds: "s" };
 const spoken = (range, unit) => (unit ? `${range} ${unit}` : range);
-const said = (by) => ({ tags: "by the file’s tags", rules: "by the studio’s rules", clap: "heard by CLAP", take: "as it was planned" })[by] ?? "";

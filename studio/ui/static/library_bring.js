@@ -5,6 +5,10 @@ import { redraw } from "./making.js";
 const $ = (id) => document.getElementById(id);
 const minutes = (seconds) => (seconds == null ? "" : seconds < 90 ? `${Math.round(seconds)} s left` : `${Math.round(seconds / 60)} min left`);
 
+const files = (count) => `${count.toLocaleString()} file${count === 1 ? "" : "s"}`;
+const tracks = (count) => `${count.toLocaleString()} track${count === 1 ? "" : "s"}`;
+const STAGES = { starting: "Starting …", scanning: "Looking through the folders …", listening: "Getting ready to listen …" };
+
 export class Bring {
   constructor(library) {
     this.library = library;
@@ -32,24 +36,47 @@ export class Bring {
     for (const each of document.querySelectorAll(".st-outside")) each.classList.toggle("st-hidden", !now.may_fetch);
     if (now.job) this.job(now.job);
     if (now.job?.state === "running" && !this.polling) this.poll();
+    this.folders(now);
+  }
+
+  // What stands below the field: written anew only when something in it has changed, so that no press goes astray.
+  folders(now) {
+    const key = JSON.stringify([now.hears, now.to_be_heard, now.notice, now.folders, now.gone, now.broken, this.forgetting]);
+    if (key === this.written) return;
+    this.written = key;
     const said = [];
-    const note = (text, button, act) => {
+    const note = (text, ...presses) => {
       const line = element("p", "st-note", text);
-      if (button) { const press = element("button", "st-act", button); press.onclick = () => { press.blur(); act(); }; line.append(" ", press); }
+      for (const [words, act, title = ""] of presses) {
+        const press = element("button", "st-act", words);
+        press.title = title;
+        press.onclick = act;
+        line.append(" ", press);
+      }
       said.push(line);
     };
-    note(`${now.hears} hears the library (${now.tier}).`);
-    if (now.to_be_heard) note(`${now.to_be_heard} tracks are not yet heard by it.`, "Hear them", () => this.work("reindex"));
+    const forget = async (body) => {
+      this.forgetting = null;
+      try { await send("forget", body); } catch (error) { this.say(error.message); }
+      this.library.status();
+    };
+    const ask = (path) => { this.forgetting = path; this.folders(now); };
+    note(now.tier === "full" ? `${now.hears} hears the library.` : "The built-in tier hears the library. A CLAP model, in Generate under Models, hears words in the sound as well.");
+    if (now.to_be_heard) note(`${tracks(now.to_be_heard)} not yet heard by it.`, ["Hear them", () => this.work("reindex")]);
     if (now.notice) note(now.notice);
-    for (const [path, watched] of now.folders ?? []) note(`${path}${watched ? ", watched" : ""}`, "Forget", async () => { await send("forget", { path }); this.library.status(); });
-    if (now.folders?.length) note("", "Look through them again", () => this.work("rescan"));
-    if (now.gone) note(`${now.gone} tracks are not where they were; what was heard is kept.`);
+    for (const [path, watched, count] of now.folders ?? []) {
+      if (this.forgetting === path)
+        note(`Forget ${path}: what of its ${tracks(count)}? No file is touched.`, ["Keep them in the library", () => forget({ path })], ["Take them out", () => forget({ path, tracks: true })], ["Cancel", () => ask(null)]);
+      else note(`${path}: ${tracks(count)}${watched ? ", watched" : ""}`, ["Forget …", () => ask(path)]);
+    }
+    if (now.folders?.length) note("", ["Look through them again", () => this.work("rescan"), "Finds what is new, changed, moved or gone"]);
+    if (now.gone) note(`${tracks(now.gone)} not where ${now.gone === 1 ? "it was" : "they were"}; what was heard is kept.`, ["Take out", () => forget({ gone: true }), "Out of the library, with what was heard"]);
     if (now.broken?.length) {
       const list = element("details", "st-note");
-      list.append(element("summary", "", `${now.broken.length} files could not be read`), ...now.broken.map(([name, why]) => element("p", "", `${name}: ${why}`)));
+      list.append(element("summary", "", `${files(now.broken.length)} could not be read`), ...now.broken.map(([name, why]) => element("p", "", `${name}: ${why}`)));
       said.push(list);
     }
-    if (document.activeElement?.closest("#st-lib-folders") == null) $("st-lib-folders").replaceChildren(...said);
+    $("st-lib-folders").replaceChildren(...said);
   }
 
   async work(what) {
@@ -61,19 +88,19 @@ export class Bring {
     await this.library.status();
     if (this.library.now?.job?.state === "running") return setTimeout(() => this.poll(), 600);
     this.polling = false;
-    this.library.refresh();
+    if (!this.library.beingRead) this.library.refresh();
   }
 
   job(job) {
     const box = element("div", "st-import");
-    const share = job.total ? job.done / job.total : 0;
-    const head = element("b", "", job.what);
-    box.append(head);
+    box.append(element("b", "", job.what));
     if (job.state === "running") {
       const meter = element("div", "st-meter"), bar = element("i");
-      bar.style.width = `${100 * share}%`;
+      bar.style.width = `${job.total ? (100 * job.done) / job.total : 0}%`;
       meter.append(bar);
-      const pace = [`${job.done} of ${job.total || "…"}`, job.tracks_a_minute ? `${Math.round(job.tracks_a_minute)} a minute` : job.stage, minutes(job.seconds_left), job.broken ? `${job.broken} could not be read` : "", job.now];
+      const pace = job.total
+        ? [`${job.done.toLocaleString()} of ${job.total.toLocaleString()}`, job.tracks_a_minute ? `${Math.round(job.tracks_a_minute)} a minute` : "", minutes(job.seconds_left), job.broken ? `${job.broken} could not be read` : "", job.now]
+        : [STAGES[job.stage] ?? job.stage];
       const stop = element("button", "st-act danger", job.stopping ? "Stopping …" : "Stop");
       stop.disabled = job.stopping;
       stop.onclick = async () => this.job((await send("stop", {})).job);
@@ -81,21 +108,24 @@ export class Bring {
     } else if (job.error) box.append(element("p", "st-note st-error", job.error));
     else if (job.report) {
       const { report } = job;
-      const parts = [["added", "new"], ["changed", "changed"], ["moved", "moved"], ["unchanged", "as they were"], ["gone", "gone"]].filter(([name]) => report[name]).map(([name, word]) => `${report[name]} ${word}`);
+      const parts = [["added", "new"], ["changed", "changed"], ["moved", "moved"], ["unchanged", "as they were"], ["gone", "gone"]].filter(([name]) => report[name]).map(([name, word]) => `${report[name].toLocaleString()} ${word}`);
       box.append(element("p", "st-note", `${job.state === "stopped" ? "Stopped. " : ""}${parts.join(", ") || "Nothing new"}${report.broken_count ? `, ${report.broken_count} could not be read` : ""}.`));
       for (const sentence of report.unreadable) box.append(element("p", "st-note st-error", sentence));
     }
     redraw($("st-lib-job"), [box]);
   }
 
-  async upload(files) {
-    const place = $("st-lib-uploads");
-    for (const [number, file] of files.entries()) {
-      place.textContent = `Listening to ${file.name} (${number + 1} of ${files.length}) …`;
+  // One that cannot be read keeps none of the others out.
+  async upload(chosen) {
+    const place = $("st-lib-uploads"), refused = [];
+    for (const [number, file] of chosen.entries()) {
+      place.textContent = `Listening to ${file.name} (${number + 1} of ${chosen.length}) …`;
       try { await ask(`upload?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file }); }
-      catch (error) { place.textContent = error.message; return; }
+      catch (error) { refused.push(error.message); }
     }
-    place.textContent = files.length === 1 ? `${files[0].name} is in the library.` : `${files.length} files are in the library.`;
+    const kept = chosen.length - refused.length;
+    const said = kept === 1 && chosen.length === 1 ? `${chosen[0].name} is in the library.` : kept ? `${files(kept)} ${kept === 1 ? "is" : "are"} in the library.` : "";
+    place.replaceChildren(...(said ? [element("p", "", said)] : []), ...refused.map((sentence) => element("p", "st-error", sentence)));
     this.library.status();
   }
 
@@ -113,8 +143,8 @@ export class Bring {
       const own = element("p", "st-note", `${said.matched.length} of its ${said.tracks} tracks are in your library.`);
       place.replaceChildren(element("b", "", said.name), list, own);
       const button = (text, act) => { const press = element("button", "st-act", text); press.onclick = act; place.append(press, " "); };
-      if (said.matched.length) button("Show them", () => { this.library.narrow("among", said.matched.join(","), said.name); this.library.view("list"); });
-      if (said.tempo) button("My tracks at its tempos", () => { this.library.narrow("tempo", said.tempo.map(Math.round).join("-"), `${said.tempo.map(Math.round).join(" – ")} bpm`); this.library.view("list"); });
+      if (said.matched.length) button("Show them", () => { this.library.only("among", said.matched.join(","), said.name); this.library.view("list"); });
+      if (said.tempo) button("My tracks at its tempos", () => { this.library.only("tempo", said.tempo.map(Math.round).join("-"), `${said.tempo.map(Math.round).join(" – ")} bpm`); this.library.view("list"); });
       for (const note of said.notes) place.append(element("p", "st-note", note));
     } catch (error) { place.replaceChildren(element("p", "st-note st-error", error.message)); }
   }

@@ -30,16 +30,24 @@ export class Charts {
     if (view === "map") this.map();
     if (view === "charts") { this.dashboard(); this.duplicates(); }
   }
-  refresh() { if (this.view === "charts") this.dashboard(); }
+  refresh() {
+    if (this.view === "charts") this.dashboard();
+    if (this.view === "map") this.shade();
+  }
 
   layout(more = {}) {
-    const style = getComputedStyle(document.body), [text, line] = ["--st-muted", "--st-line"].map((name) => style.getPropertyValue(name).trim());
+    const text = this.colour("muted"), { line } = this;
     const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true, fixedrange: true };
     return { paper_bgcolor: "transparent", plot_bgcolor: "transparent", font: { color: text, size: 12, family: "inherit" }, showlegend: false,
-      margin: { l: 8, r: 8, t: 8, b: 8 }, dragmode: false, xaxis: { ...axis, ...more.xaxis }, yaxis: { ...axis, ...more.yaxis }, ...more.rest };
+      hoverlabel: { bgcolor: this.colour("raised"), bordercolor: line, font: { color: this.text, family: "inherit" } }, margin: { l: 8, r: 8, t: 8, b: 8 }, dragmode: false, xaxis: { ...axis, ...more.xaxis }, yaxis: { ...axis, ...more.yaxis }, ...more.rest };
   }
-  get accent() { return getComputedStyle(document.body).getPropertyValue("--st-accent").trim(); }
-  get cool() { return getComputedStyle(document.body).getPropertyValue("--st-cool").trim(); }
+  colour(name) { return getComputedStyle(document.body).getPropertyValue(`--st-${name}`).trim(); }
+  get accent() { return this.colour("accent"); }
+  get onAccent() { return this.colour("on-accent"); }
+  get cool() { return this.colour("cool"); }
+  get text() { return this.colour("text"); }
+  get line() { return this.colour("line"); }
+  get ground() { return this.colour("panel"); }
 
   // --- the map ----------------------------------------------------------------------------------------------------
   async map() {
@@ -63,13 +71,23 @@ export class Charts {
       type: "scatter", mode: "markers", x: map.x, y: map.y, customdata: map.ids,
       text: map.ids.map((_, i) => `<b>${escaped(map.labels[i])}</b><br>${escaped(map.facts[i])}<br>${escaped(names.get(map.cluster[i]) ?? "between styles")}`),
       hovertemplate: "%{text}<extra></extra>",
-      marker: { size: map.ids.length > 800 ? 6 : 10, opacity: 0.9, line: { width: 0 }, color: map.cluster.map((one) => (one < 0 ? "#8884" : COLOURS[one % COLOURS.length])) },
+      marker: { size: map.ids.length > 800 ? 6 : 10, opacity: this.opacity(map), line: { width: 0 }, color: map.cluster.map((one) => (one < 0 ? "#8884" : COLOURS[one % COLOURS.length])) },
     };
+    this.drawnMap = map;
     const hidden = { showgrid: false, zeroline: false, showticklabels: false, showline: false };
     await Plotly.react("st-lib-map", [points], this.layout({ xaxis: hidden, yaxis: hidden, rest: { hovermode: "closest" } }), { responsive: true, displayModeBar: false });
     const plot = $("st-lib-map");
     plot.removeAllListeners?.("plotly_click");
     plot.on("plotly_click", ({ points: [point] }) => this.hear(point.customdata));
+  }
+
+  // The points of a style that the list is narrowed to stand out.
+  opacity(map) {
+    const style = this.library.filters.cluster?.value;
+    return style ? map.cluster.map((one) => (`${map.drawn}.${one}` === style ? 1 : 0.15)) : 0.9;
+  }
+  shade() {
+    if (this.drawnMap && window.Plotly && $("st-lib-map").data) window.Plotly.restyle("st-lib-map", { "marker.opacity": [this.opacity(this.drawnMap)] });
   }
 
   async hear(id) {
@@ -81,9 +99,9 @@ export class Charts {
     $("st-lib-clusters").replaceChildren(...map.clusters.map((one) => {
       const card = element("div", "st-cluster");
       card.style.setProperty("--colour", COLOURS[one.number % COLOURS.length]);
-      const name = element("button", "st-cluster-name", `${one.name} · ${one.size}`);
+      const name = element("button", "st-cluster-name", `${one.name} · ${one.size.toLocaleString()}`);
       name.title = "Show these tracks alone";
-      name.onclick = () => this.library.narrow("among", one.tracks.join(","), one.name);
+      name.onclick = () => this.library.only("cluster", `${map.drawn}.${one.number}`, one.name);
       const why = element("p", "st-note", one.because.join(" "));
       const prompt = element("button", "st-act", "More like this style");
       prompt.title = "Its most typical tracks as references for Generate";
@@ -128,20 +146,29 @@ export class Charts {
     const whole = (rows) => this.layout({ xaxis: { tickformat: "d", dtick: (rows[0]?.[1] ?? 0) < 6 ? 1 : undefined } }); // half a track is none
     await draw("genres", bars(seen.genres, "genre"), whole(seen.genres), (point) => toggle("genre", point.customdata, pretty(point.customdata)));
     await draw("moods", bars(seen.moods, "mood"), whole(seen.moods), (point) => toggle("mood", point.customdata, pretty(point.customdata)));
-    const ring = (keys, colour, r) => ({ type: "barpolar", r: keys.map((key) => Math.sqrt(seen.keys[key])), theta: keys.map((_, i) => 30 * i), width: keys.map(() => 26), base: r,
-      customdata: keys, text: keys.map((key) => `${seen.key_names[key]}: ${seen.keys[key]}`), hovertemplate: "%{text}<extra></extra>", marker: { color: colour } });
-    const minors = FIFTHS.map((tonic) => 12 + ((tonic + 9) % 12)), largest = Math.sqrt(Math.max(1, ...seen.keys));
-    await draw("keys", [ring(minors, this.cool, largest * 0.35), ring(FIFTHS, this.accent, largest * 1.5)], this.layout({ rest: { polar: { bgcolor: "transparent",
-      radialaxis: { visible: false, range: [0, largest * 2.6] }, angularaxis: { direction: "clockwise", rotation: 90, tickvals: FIFTHS.map((_, i) => 30 * i),
-        ticktext: FIFTHS.map((key, i) => `${seen.key_names[key].split(" ")[0]}<br>${seen.key_names[minors[i]].split(" ")[0]}m`), gridcolor: "#8883", linecolor: "#8883" } }, margin: { l: 36, r: 36, t: 42, b: 42 } } }),
-      (point) => toggle("key", point.customdata, seen.key_names[point.customdata]));
+    await draw("keys", this.circle(seen, chosen("key")), this.layout({ rest: { margin: { l: 4, r: 4, t: 4, b: 4 } } }), (point) => {
+      const key = point.customdata?.[0] ?? point.customdata; // Plotly wraps a slice's
+      toggle("key", key, seen.key_names[key]);
+    });
     await draw("tempos", [{ type: "bar", x: seen.tempos.map(([low]) => low + 2.5), y: seen.tempos.map(([, count]) => count), customdata: seen.tempos.map(([low]) => low), width: 4.4,
       text: seen.tempos.map(([low, count]) => `${low} – ${low + 5} bpm: ${count}`), textposition: "none", hovertemplate: "%{text}<extra></extra>", marker: { color: this.accent } }],
       this.layout({ xaxis: { ticksuffix: " bpm", range: around(seen.tempos.map(([low]) => low)) }, yaxis: { tickformat: "d", dtick: Math.max(0, ...seen.tempos.map(([, count]) => count)) < 6 ? 1 : undefined } }), (point) => toggle("tempo", `${point.customdata}-${point.customdata + 5}`, `${point.customdata} – ${point.customdata + 5} bpm`));
     await draw("years", [{ type: "scatter", mode: "lines+markers", x: seen.years.map(([year]) => year), y: seen.years.map(([, energy]) => energy), customdata: seen.years.map(([year]) => year),
       marker: { color: this.accent, size: seen.years.map(([, , count]) => Math.min(22, 7 + 2 * Math.sqrt(count))) }, line: { color: this.cool, shape: "spline" },
       text: seen.years.map(([year, energy, count]) => `${year}: energy ${energy.toFixed(2)}, ${count} tracks`), hovertemplate: "%{text}<extra></extra>" }],
-      this.layout({ yaxis: { range: [0, 1] }, xaxis: { tickformat: "d", dtick: seen.years.length < 8 ? 1 : undefined } }), (point) => toggle("years", `${point.customdata}-${point.customdata}`, String(point.customdata)));
+      this.layout({ yaxis: { range: [0, 1] }, xaxis: { tickformat: "d", dtick: seen.years.length && seen.years.at(-1)[0] - seen.years[0][0] < 8 ? 1 : undefined } }), (point) => toggle("years", `${point.customdata}-${point.customdata}`, String(point.customdata)));
+  }
+
+  // Majors outside, each one's relative minor inside it; the more tracks are in a key, the fuller its colour.
+  circle(seen, chosen) {
+    const most = Math.sqrt(Math.max(1, ...seen.keys)), shade = (key) => (seen.keys[key] ? 0.2 + (0.8 * Math.sqrt(seen.keys[key])) / most : 0);
+    const ring = (keys, colour, hole, inset) => ({ type: "pie", values: keys.map(() => 1), labels: keys.map((key) => seen.key_names[key]), customdata: keys, sort: false,
+      direction: "clockwise", rotation: -15, hole, domain: { x: [inset, 1 - inset], y: [inset, 1 - inset] }, textposition: "inside", insidetextorientation: "horizontal",
+      text: keys.map((key) => seen.key_names[key].replace(" major", "").replace(" minor", "m")), textinfo: "text", hovertemplate: "%{label}: %{hovertext}<extra></extra>",
+      hovertext: keys.map((key) => seen.keys[key].toLocaleString()), textfont: { color: keys.map((key) => (shade(key) > 0.6 ? this.onAccent : this.text)), size: 12 },
+      marker: { colors: keys.map((key) => mixed(colour, this.ground, shade(key))), line: { color: keys.map((key) => (String(key) === chosen ? this.text : this.line)), width: keys.map((key) => (String(key) === chosen ? 3 : 1)) } } });
+    const minors = FIFTHS.map((tonic) => 12 + ((tonic + 9) % 12));
+    return [ring(FIFTHS, this.accent, 0.66, 0), ring(minors, this.cool, 0.45, 0.19)];
   }
 
   // --- duplicates: looked for by the studio in the background, shown as they stand ---------------------------------
@@ -172,9 +199,10 @@ export class Charts {
       if (error) parts.push(element("p", "st-note st-error", error));
       if (groups && !groups.length) parts.push(element("p", "st-note", "No recording is here twice."));
       for (const group of groups ?? []) {
-        const row = element("button", "st-cluster-name", group.map((one) => one.label).join("  =  "));
-        row.onclick = () => this.library.narrow("among", group.map((one) => one.id).join(","), "one recording");
-        parts.push(row);
+        const row = element("button", "st-cluster-name", [...new Set(group.map((one) => one.label))].join("  =  "));
+        row.title = "Show them in the list";
+        row.onclick = () => this.library.only("among", group.map((one) => one.id).join(","), "one recording");
+        parts.push(row, ...group.filter((one) => one.file).map((one) => element("p", "st-note st-path", one.file)));
       }
       if (groups && count > groups.length) parts.push(element("p", "st-note", `And ${(count - groups.length).toLocaleString()} more.`));
       if (old) parts.push(element("p", "st-note", "The library has changed since."));
@@ -184,5 +212,7 @@ export class Charts {
   }
 }
 
+// A colour of the theme, share of it over the ground; both as #rrggbb.
+const mixed = (colour, ground, share) => `rgb(${[1, 3, 5].map((at) => Math.round(share * parseInt(colour.slice(at, at + 2), 16) + (1 - share) * parseInt(ground.slice(at, at + 2), 16)))})`;
 const around = (lows) => (lows.length ? [Math.min(...lows) - 10, Math.max(...lows) + 15] : undefined); // one bar is no wall
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");

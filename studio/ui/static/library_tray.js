@@ -36,6 +36,7 @@ export class Tray {
     between.onclick = () => {
       this.library.like = new Map([...this.chosen.values()].map((one) => [one.id, one.label]));
       this.library.weights = new Map([...this.chosen.values()].map((one) => [one.id, one.weight]));
+      this.library.toTop();
       this.library.refresh();
     };
     const empty = element("button", "st-act", "Empty");

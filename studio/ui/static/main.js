@@ -18,6 +18,7 @@ import { Voice } from "./voice.js";
 const act = (what) => (window.studioAct ? window.studioAct(what) : setTimeout(() => act(what), 100));
 
 function step(deck, direction) {
+  if (document.getElementById("st-library")?.offsetParent) return window.studio.library.step(direction);
   const takes = [...document.querySelectorAll(".st-card[data-take]")].filter((card) => card.offsetParent).map((card) => card.dataset.take);
   if (!takes.length) return;
   const at = takes.indexOf(deck.now?.take);
