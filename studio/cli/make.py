@@ -11,7 +11,7 @@ import secrets
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from agents.types import Brief, BriefError, PlanError, SongPlan
+from agents.types import BriefError, PlanError, SongPlan
 from audio.io import FORMAT_OF_SUFFIX, flush_to_disk, written_whole
 from studio.agent_desk import AgentDesk
 from studio.cli.steering import adapters_of, add_steering_arguments, steering_of
-from studio.engines.base import EngineError, Sampling
+from studio.engines.base import EngineError, Listener, Sampling
 from studio.exports import ExportError, Exports
 from studio.history.history import History, HistoryError
 from studio.job import GenerateRequest, Job
-from studio.maker import Maker
+from studio.maker import Maker, PlanRequest
+from studio.melodies import Melodies
 from studio.settings import Settings
 from studio.takes import EngineFacts, TakeError, TakeStore
 
@@ -174,7 +175,8 @@ def make(
         bar = open_things.enter_context(_bar())
         job = Job(secrets.token_hex(8), request, owner="", engine=facts, changed=lambda job: _show(bar, job))
         maker = Maker(
-            generate=engines.generate, plan_from_brief=_telling(job, desk), store=store, history=history,
+            generate=engines.generate, plan_from_brief=desk.plan, store=store, history=history,
+            plan_request=_telling(job, Melodies(engines, desk.plan)),
             capabilities=lambda name: engines.engine(name).capabilities, edit=getattr(engines, "edit", None),
         )  # fmt: skip
         with _ctrl_c_stops(job):
@@ -214,15 +216,15 @@ def _say(text: str, *, to: Any = None) -> None:
     tqdm.write(text, file=to or sys.stdout)
 
 
-def _telling(job: Job, desk: AgentDesk) -> Callable[..., SongPlan]:
-    """The planner, which also tells the plan."""
+def _telling(job: Job, melodies: Melodies) -> PlanRequest:
+    """What plans the request, and also tells the plan."""
 
-    def planned(brief: Brief, *, seed: int) -> SongPlan:
-        plan = desk.plan(brief, seed=seed)
+    def planned(asked: GenerateRequest, listener: Listener) -> SongPlan:
+        plan = melodies.plan(asked, listener)
         _say(brief_lines(plan))
         _say(f"  planned by {plan.planned_by}")
         licence = f", its sound under {job.engine.licence}" if job.engine.licence else ""
-        _say(f"  engine: {job.engine.label}, {job.engine.tier} tier{licence}, seed {seed}")
+        _say(f"  engine: {job.engine.label}, {job.engine.tier} tier{licence}, seed {asked.sampling.seed}")
         return plan
 
     return planned

@@ -107,7 +107,7 @@ def _row(one: Chosen, name: str, gave: tuple[str, ...]) -> str:
         f'<label class="st-note">weight <input type="range" min="0" max="3" step="0.1" value="{one.weight:g}" '
         f'data-verb="weight" data-id="{identity}" aria-label="Weight of {title}"> {one.weight:g}</label>'
         f'<button type="button" class="st-act" data-verb="melody" data-id="{identity}" '
-        'title="A melody model of MusicGen’s follows its loudest half minute">Follow its tune</button>'
+        'title="The next take follows the melody of its loudest half minute">Follow its tune</button>'
         f'<button type="button" class="st-act" data-verb="remove" data-id="{identity}" aria-label="Take {title} out">✕</button>'
         f'<span class="st-note">{lends}</span></div>'
     )

@@ -13,9 +13,11 @@ from audio.clip import Clip
 from audio.io import write_clip
 from studio.cli.steering import adapters_of, add_steering_arguments, steering_of
 from studio.engines.base import EngineError
+from studio.engines.sketch.exchange import tracks_of
 from studio.engines.steering import AdapterUse, PromptWeight, Steering
 from studio.settings import Settings
 from studio.sounds import SoundStore
+from tests.tunes import TWINKLE, midi_of, notes_of
 
 
 def _read(*arguments: str) -> argparse.Namespace:
@@ -68,3 +70,19 @@ def test_the_sketch_engine_says_on_the_command_line_what_it_cannot_follow(
     assert "--weight: " in capsys.readouterr().err
     assert app.main(["make", "a slow waltz", "--melody", "gone.mid"]) == 2
     assert "could not be read" in capsys.readouterr().err
+
+
+def test_the_sketch_plays_a_file_from_the_command_line(
+    data_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import app
+
+    (tmp_path / "tune.mid").write_bytes(midi_of(notes_of(TWINKLE), tempo_bpm=104.0))
+    asked = ["make", "pop in G major, 12 seconds", "--melody", str(tmp_path / "tune.mid"), "--melody-to-key"]
+    assert app.main([*asked, "--out", str(tmp_path / "take.mid")]) == 0
+    told = capsys.readouterr().out
+    assert "104 bpm · G major" in told and "moved from C major to the song’s key" in told
+    sung = [
+        t for t in tracks_of((tmp_path / "take.mid").read_bytes()) if [n[2] % 12 for n in t.notes[:4]] == [7, 7, 2, 2]
+    ]
+    assert len(sung) == 1
