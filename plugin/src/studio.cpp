@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "studio.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
@@ -9,6 +11,9 @@
 namespace takes {
 
 // ----------------------------------------------------------------------------------------------------------- finding
+
+static const char* const kUsualAddress = "127.0.0.1";
+static constexpr int kUsualPort = 7860;
 
 static std::string from(const char* variable)
 {
@@ -34,7 +39,26 @@ bool findStudio(StudioPlace& place)
     std::ifstream file(studioFile(), std::ios::binary);
     char text[2048];
     file.read(text, sizeof text);
-    const Lines lines = readLines(std::string(text, static_cast<std::size_t>(file.gcount())));
+    return readPlace(std::string(text, static_cast<std::size_t>(file.gcount())), place);
+}
+
+/// Whether the text is one word of the letters that tokens have.
+static bool isToken(const std::string& text)
+{
+    return text.size() >= 32 && text.size() <= 128 &&
+           std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; });
+}
+
+bool readPlace(const std::string& text, StudioPlace& place)
+{
+    const auto first = text.find_first_not_of(" \t\r\n"), last = text.find_last_not_of(" \t\r\n");
+    if (const std::string word = first == std::string::npos ? "" : text.substr(first, last - first + 1); isToken(word)) {
+        place = {kUsualAddress, word, kUsualPort, false};
+        return true;
+    }
+    std::string plain = text;
+    plain.erase(std::remove(plain.begin(), plain.end(), '\r'), plain.end());  // Windows' clipboard has them
+    const Lines lines = readLines(plain);
     place.address = field(lines, "address");
     place.port = static_cast<int>(number(field(lines, "port")));
     place.token = field(lines, "token");
@@ -46,9 +70,20 @@ bool findStudio(StudioPlace& place)
 
 Status Studio::call(const char* method, const std::string& path, const std::string& body, std::size_t most_bytes, HttpReply& reply)
 {
-    StudioPlace place;
-    if (!findStudio(place)) return Status::kNotRunning;
-    if (place.shared) return Status::kShared;
+    StudioPlace left;
+    const bool is_there = findStudio(left);
+    if (!pasted_.token.empty()) {
+        const Status heard = callAt(pasted_, method, path, body, most_bytes, reply);
+        if (!is_there || (heard != Status::kNotRunning && heard != Status::kRefused)) return heard;
+    }
+    if (!is_there) return Status::kNotRunning;
+    if (left.shared) return Status::kShared;
+    return callAt(left, method, path, body, most_bytes, reply);
+}
+
+Status Studio::callAt(const StudioPlace& place, const char* method, const std::string& path, const std::string& body,
+                      std::size_t most_bytes, HttpReply& reply)
+{
     HttpRequest request;
     request.address = place.address;
     request.port = place.port;

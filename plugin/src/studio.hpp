@@ -27,6 +27,9 @@ struct StudioPlace {
 std::string studioFile();
 /// False where no studio has left its place.
 bool findStudio(StudioPlace& place);
+/// The place out of the file's lines, or out of what the studio's page copies, which are the same; a token alone is for the
+/// usual address. False where neither is in the text.
+bool readPlace(const std::string& text, StudioPlace& place);
 
 /// A take as the studio lists it.
 struct TakeLine {
@@ -50,6 +53,9 @@ class Studio {
 public:
     explicit Studio(const std::atomic<bool>& stop) : stop_(stop) {}
 
+    /// A place that the user pasted goes before the file's, as long as it answers; it is kept here and nowhere else.
+    void use(const StudioPlace& pasted) { pasted_ = pasted; }
+
     /// Say that we are here, and hear what the studio's page wants of us.
     Status greet(const std::string& instance, const std::string& about, Lines& answer);
     Status list(std::vector<TakeLine>& takes);
@@ -65,9 +71,12 @@ public:
 
 private:
     Status call(const char* method, const std::string& path, const std::string& body, std::size_t most_bytes, HttpReply& reply);
+    Status callAt(const StudioPlace& place, const char* method, const std::string& path, const std::string& body,
+                  std::size_t most_bytes, HttpReply& reply);
 
     const std::atomic<bool>& stop_;
     std::string sentence_;
+    StudioPlace pasted_;
 };
 
 }  // namespace takes

@@ -18,7 +18,7 @@ namespace {
 
 constexpr uint kWidth = 560, kHeight = 420;
 constexpr float kEdge = 18, kRow = 27, kListTop = 84, kListHeight = 7 * kRow, kLineTop = 300, kSwitchTop = 368;
-constexpr int kIdlesAGlance = 6;
+constexpr int kIdlesAGlance = 6, kIdlesToRead = 400;
 
 struct Box {
     float x, y, width, height;
@@ -27,6 +27,7 @@ struct Box {
 
 const Box kList{kEdge, kListTop, kWidth - 2 * kEdge, kListHeight};
 const Box kField{kEdge, kLineTop, kWidth - 2 * kEdge - 108, 34};
+const Box kPasteButton{kWidth - kEdge - 98, 275, 98, 21};
 const Box kMakeButton{kWidth - kEdge - 98, kLineTop, 98, 34};
 struct Switch {
     uint32_t parameter;
@@ -69,6 +70,10 @@ protected:
 
     void uiIdle() override
     {
+        if (complaint_ends_ && --complaint_ends_ == 0) {
+            complaint_.clear();
+            repaint();
+        }
         if (++idles_ % kIdlesAGlance == 0 && glance()) repaint();
     }
 
@@ -86,7 +91,10 @@ protected:
             textAlign(ALIGN_LEFT | ALIGN_MIDDLE);
         }
         drawList();
-        label(sentence_, kEdge, 285, 13, worker_.status() >= takes::Status::kNotRunning ? kAccent : kMuted, kWidth - 2 * kEdge);
+        const bool asks = wantsToken();
+        label(complaint_.empty() ? sentence_ : complaint_, kEdge, 285, 13,
+              worker_.status() >= takes::Status::kNotRunning ? kAccent : kMuted, kWidth - 2 * kEdge - (asks ? 108 : 0));
+        if (asks) button(kPasteButton, "Paste token", false, 12);
         drawField();
         for (const Switch& each : kSwitches) button(each.box, each.label, values_[each.parameter] > 0.5f);
         button(kBarsBox, std::to_string(std::lround(values_[takes::kBars])) + " bars", false);
@@ -147,12 +155,12 @@ protected:
         stroke();
         closePath();
     }
-    void button(const Box& box, const std::string& text, bool on)
+    void button(const Box& box, const std::string& text, bool on, float size = 13)
     {
         fill(box, on ? kAccent : kWell, 8);
         frame(box, on ? kAccent : kLine);
         textAlign(ALIGN_CENTER | ALIGN_MIDDLE);
-        label(text, box.x + box.width / 2, box.y + box.height / 2, 13, on ? kGround : kText);
+        label(text, box.x + box.width / 2, box.y + box.height / 2, size, on ? kGround : kText);
         textAlign(ALIGN_LEFT | ALIGN_MIDDLE);
     }
     /// A line of text; with a width, cut off with dots where it is longer.
@@ -181,6 +189,7 @@ protected:
             if (row < takes_.size()) worker_.choose(wanted_ = takes_[row].id);
         }
         if (kMakeButton.holds(x, y)) make();
+        if (wantsToken() && kPasteButton.holds(x, y)) paste();
         for (const Switch& each : kSwitches)
             if (each.box.holds(x, y)) turn(each.parameter, values_[each.parameter] > 0.5f ? 0.f : 1.f);
         if (kBarsBox.holds(x, y)) {
@@ -234,6 +243,23 @@ private:
         return !same;
     }
 
+    /// Whether the studio's token may be what is missing: hosts in a sandbox cannot read the file it lies in.
+    bool wantsToken() const
+    {
+        const takes::Status now = worker_.status();
+        return now == takes::Status::kNotRunning || now == takes::Status::kRefused || now == takes::Status::kNotStudio;
+    }
+
+    /// Take the token out of the clipboard, where the studio's page has put it. It is kept in memory alone.
+    void paste()
+    {
+        std::size_t size = 0;
+        const void* const copied = getClipboard(size);
+        const std::string text = copied == nullptr ? "" : std::string(static_cast<const char*>(copied), size);
+        complaint_ = worker_.paste(text.substr(0, text.find('\0'))) ? "" : "There is no token in the clipboard; copy it on the studio's page.";
+        complaint_ends_ = complaint_.empty() ? 0 : kIdlesToRead;
+    }
+
     void make()
     {
         worker_.setPrompt(words_);
@@ -255,9 +281,9 @@ private:
 
     takes::Worker& worker_;
     std::vector<takes::TakeLine> takes_;
-    std::string title_, sentence_, wanted_, words_;
+    std::string title_, sentence_, wanted_, words_, complaint_;
     float values_[takes::kParameterCount], scroll_ = 0;
-    int idles_ = 0;
+    int idles_ = 0, complaint_ends_ = 0;
     bool typing_ = false;
 
     DISTRHO_DECLARE_NON_COPYABLE_WITH_LEAK_DETECTOR(TakesWindow)

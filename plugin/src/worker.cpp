@@ -99,6 +99,15 @@ void Worker::choose(const std::string& take)
     wanted_ = take;
 }
 
+bool Worker::paste(const std::string& text)
+{
+    StudioPlace place;
+    if (!readPlace(text, place) || place.shared) return false;
+    const std::lock_guard<std::mutex> guard(mutex_);
+    pasted_ = place;
+    return true;
+}
+
 std::string Worker::kept() const
 {
     const std::lock_guard<std::mutex> guard(mutex_);
@@ -151,11 +160,11 @@ std::string Worker::sentenceFor(Status status, const std::string& studio_says)
 {
     switch (status) {
     case Status::kNoTakes: return "There are no takes in the studio yet; make one there, or press New take.";
-    case Status::kNotRunning: return "The studio is not running on this machine.";
+    case Status::kNotRunning: return "The studio is not running on this machine; if it is, paste its token.";
     case Status::kSilent: return "The studio does not answer; it hangs, or is very busy.";
     case Status::kNotStudio: return "What answers at the studio's address is not the studio.";
     case Status::kTooMuch: return "The studio sent more than a take can be; nothing of it was kept.";
-    case Status::kRefused: return "The studio refuses this plug-in's token; start the studio again.";
+    case Status::kRefused: return "The studio refuses this plug-in's token; start it again, or paste a new one.";
     case Status::kOtherVersion: return "The studio speaks another version; install the plug-in that its page offers.";
     case Status::kShared: return "The studio is being shared, and lets no plug-in in meanwhile.";
     case Status::kGone: return "The studio has no such take; perhaps it was deleted.";
@@ -185,10 +194,22 @@ void Worker::tick(Clock::time_point now)
         rate_seen_hz_ = rate;
         tempo_since_ = now;
     }
+    usePasted();
     if (now >= next_greeting_) greet(now);
     answerButtons();
     lookAfterJob(now);
     fetchIfDue(Clock::now());
+}
+
+/// What was pasted in the window is the studio's from now on, and tried at once.
+void Worker::usePasted()
+{
+    const std::lock_guard<std::mutex> guard(mutex_);
+    if (pasted_.token.empty()) return;
+    studio_.use(pasted_);
+    pasted_ = {};
+    next_greeting_ = {};
+    out_of_touch_ = true;
 }
 
 void Worker::say(Status status)

@@ -41,6 +41,8 @@ public:
     void setPrompt(const std::string& words);
     std::string prompt() const;
     void choose(const std::string& take);
+    /// Speak with the studio whose place or token this text holds, until the plug-in goes; false where it holds none.
+    bool paste(const std::string& text);
     /// The take for the host's project, and back out of it.
     std::string kept() const;
     bool restore(const std::string& state);
@@ -66,6 +68,7 @@ private:
     void lookAfterJob(Clock::time_point now);
     void fetchIfDue(Clock::time_point now);
     Status fetchNow(double tempo_bpm, double rate_hz);
+    void usePasted();
     void say(Status status);
 
     Handover<Sound>& handover_;
@@ -79,6 +82,7 @@ private:
     mutable std::mutex mutex_;  ///< guards what follows; never taken on the audio thread
     std::condition_variable quit_;
     std::string prompt_, wanted_, says_;
+    StudioPlace pasted_;        ///< not used yet
     KeptTake kept_;
     std::vector<TakeLine> takes_;
 

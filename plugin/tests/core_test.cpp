@@ -3,6 +3,7 @@
 
 #include "player.hpp"
 #include "project.hpp"
+#include "studio.hpp"
 #include "text.hpp"
 #include "wav.hpp"
 
@@ -307,6 +308,18 @@ TEST(a_stretched_take_has_its_beats_where_they_came_to_lie)
     kept.facts = {{"tempo", "nan"}, {"used", "-3"}, {"bars", "9 8 7 inf"}, {"beats", "x"}, {"end", "1e300"}};
     const auto odd = prepare(kept);  // facts that make no sense leave the sound as it is
     CHECK(odd && odd->beats.empty() && odd->music.frames() >= 64);
+}
+
+TEST(a_studios_place_is_read_as_the_page_copies_it)
+{
+    const std::string token(43, 'x');
+    StudioPlace place;
+    CHECK(readPlace("address 127.0.0.1\r\nport 7861\r\ntoken " + token + "\r\n", place));
+    CHECK(place.address == "127.0.0.1" && place.port == 7861 && place.token == token);
+    CHECK(readPlace("  " + token + "\n", place) && place.port == 7860 && place.token == token);
+    for (const char* const wrong : {"", "milk, bread", "port 7860", "address 127.0.0.1\nport 0\ntoken x\n", "address ::1\nport 7860\n"})
+        CHECK(!readPlace(wrong, place));
+    CHECK(!readPlace(std::string(5000, 'x'), place));
 }
 
 int main()

@@ -19,6 +19,7 @@ class Place:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.token = secrets.token_urlsafe(32)
+        self.lines = ""  # as announced; "" while no plug-in is let in
 
     def opens(self, token: str) -> bool:
         """Whether a request brought this studio's token."""
@@ -26,7 +27,8 @@ class Place:
 
     def announce(self, *, address: str, port: int) -> None:
         """Say where the studio is. Raises OSError."""
-        self._write(f"address {address}\nport {port}\ntoken {self.token}\n")
+        self.lines = f"address {address}\nport {port}\ntoken {self.token}\n"
+        self._write(self.lines)
 
     def announce_shared(self) -> None:
         """Say that the studio is there, but lets no plug-in in. Raises OSError."""

@@ -49,6 +49,7 @@ class PluginPageRoutes:
         return [
             Route(f"{base}/instances", self.instances, methods=["GET"]),
             Route(f"{base}/instances/{{instance}}", self.wish, methods=["POST"]),
+            Route(f"{base}/place", self.place, methods=["GET"]),
             Route(f"{base}/{{name}}.zip", self.download, methods=["GET"]),
         ]
 
@@ -95,6 +96,12 @@ class PluginPageRoutes:
         except NoSuchInstance as gone:
             return refusal(404, str(gone))
         return JSONResponse(await in_thread(self._shown), headers=_NOT_KEPT)
+
+    @answered
+    async def place(self, request: Request, visitor: Visitor) -> Response:
+        """Address, port and token in lines, for a plug-in that cannot read the file they lie in."""
+        self._check(visitor)
+        return JSONResponse({"lines": self._studio.plug_ins.place.lines}, headers=_NOT_KEPT)
 
     @answered
     async def download(self, request: Request, visitor: Visitor) -> Response:

@@ -66,11 +66,17 @@ def test_a_plug_in_in_a_daw_is_told_what_to_play(
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
 
 
-def test_the_panel_says_how_to_get_it_on_a_phone_too(page: Page, studio: RunningStudio) -> None:
+def test_the_panel_says_how_to_get_it_on_a_phone_too(page: Page, studio: RunningStudio, kept: Path) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     open_page(page, studio.url)
     page.get_by_text("Live and DAW").click()
     page.get_by_text("Get the plug-in, and where to put it").click()
     for daw in ("Ableton Live", "Reaper", "Bitwig Studio", "Ardour", "Logic Pro"):
         expect(page.locator("#st-plugin")).to_contain_text(daw)
+    page.evaluate(
+        "() => Object.defineProperty(navigator, 'clipboard', { value: { writeText: async (text) => { window.copied = text; } } })"
+    )
+    page.get_by_role("button", name="Copy the token").click()
+    expect(page.locator("#st-plugin-token")).to_contain_text("Copied")
+    assert page.evaluate("() => window.copied") == (kept / "plugin.txt").read_text()
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")

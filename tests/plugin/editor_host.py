@@ -1,12 +1,17 @@
-"""A program that opens the plug-in's window in pedalboard and keeps its audio running: `editor_host.py PLUGIN SECONDS`."""
+"""A program that opens the plug-in's window in pedalboard and keeps its audio running: `editor_host.py PLUGIN SECONDS STATE`.
+
+Told to end, it closes the window and writes what a project would keep of the plug-in to the file STATE.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import re
+import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
 
 def main() -> None:
@@ -16,6 +21,7 @@ def main() -> None:
     inner.PARAMETER_NAME_REGEXES_TO_IGNORE.add(re.compile(r"MIDI Ch\. "))
     plugin = pedalboard.load_plugin(sys.argv[1])
     over = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *told: over.set())
 
     def sound() -> None:
         until = time.monotonic() + float(sys.argv[2])
@@ -27,6 +33,7 @@ def main() -> None:
     threading.Thread(target=sound, daemon=True).start()
     handler = lenient_about_windows()
     plugin.show_editor(over)
+    Path(sys.argv[3]).write_bytes(plugin.raw_state)
     del handler
 
 

@@ -17,7 +17,8 @@ def test_the_core_keeps_its_word(built: Built) -> None:
 
 def test_the_core_is_clean_under_the_address_and_undefined_behaviour_checkers(built: Built, tmp_path) -> None:
     sources = [
-        str(ROOT / "plugin" / "src" / f"{name}.cpp") for name in ("player", "project", "sound", "text", "voice", "wav")
+        str(ROOT / "plugin" / "src" / f"{name}.cpp")
+        for name in ("http", "player", "project", "sound", "studio", "text", "voice", "wav")
     ]
     program = tmp_path / "core-test"
     command = [
@@ -27,6 +28,7 @@ def test_the_core_is_clean_under_the_address_and_undefined_behaviour_checkers(bu
         "-O1",
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover",
+        "-pthread",
         "-I",
         str(ROOT / "plugin/src"),
     ]

@@ -138,6 +138,15 @@ def test_the_page_offers_what_is_built_here(served: tuple[Serving, Studio, str],
     assert httpx.get(f"{served[0].url}/studio/plug-in/..%2fvst3.zip").status_code == 404
 
 
+def test_the_page_copies_what_the_file_says_and_no_other_page_can(served: tuple[Serving, Studio, str]) -> None:
+    url = f"{served[0].url}/studio/plug-in/place"
+    told = httpx.get(url)
+    assert told.json()["lines"] == served[1].plug_ins.place.path.read_text()
+    assert told.headers["cache-control"] == "no-store" and "access-control-allow-origin" not in told.headers
+    rebound = httpx.get(url, headers={"Host": "evil.example"})
+    assert rebound.status_code == 403 and served[1].plug_ins.place.token not in rebound.text
+
+
 def test_while_shared_no_plug_in_gets_in(data_dir: Path) -> None:
     take_id = keep(data_dir, "Clicks", clicks())
     settings = Settings(port=0, host="0.0.0.0")
@@ -148,7 +157,7 @@ def test_while_shared_no_plug_in_gets_in(data_dir: Path) -> None:
             assert place["shared"] == "yes" and "token" not in place
             headers = {"X-Studio-Token": studio.plug_ins.place.token, "X-Studio-Protocol": "1"}
             assert httpx.get(f"{serving.url}/studio/plugin/takes/{take_id}", headers=headers).status_code == 401
-            for path in ("vst3.zip", "instances"):
+            for path in ("vst3.zip", "instances", "place"):
                 assert httpx.get(f"{serving.url}/studio/plug-in/{path}").status_code == 401
         finally:
             serving.close()

@@ -10,6 +10,7 @@ export class PlugIns {
   constructor(box) {
     this.box = box;
     this.rows = new Map(); // by the instance's name: a row keeps its fields while the news comes in
+    document.getElementById("st-plugin-copy")?.addEventListener("click", () => this.copy());
     this.look();
     setInterval(() => this.look(), EVERY_MS);
   }
@@ -29,6 +30,20 @@ export class PlugIns {
     const data = await answer.json().catch(() => ({}));
     this.complain(answer.ok ? "" : data.detail ?? "That did not work.");
     if (answer.ok) this.show(data);
+  }
+
+  // The token goes to the clipboard, and on the page where there is none to write to.
+  async copy() {
+    const answer = await fetch("studio/plug-in/place");
+    const { lines } = answer.ok ? await answer.json() : {};
+    if (!lines) return this.complain("The studio has no token for plug-ins now.");
+    const said = document.getElementById("st-plugin-token");
+    try {
+      await navigator.clipboard.writeText(lines);
+      said.textContent = "Copied. Now press “Paste token” in the plug-in’s window.";
+    } catch {
+      said.replaceChildren("Copy these lines, then press “Paste token” in the plug-in’s window:", element("pre", { textContent: lines }));
+    }
   }
 
   complain(sentence) {
