@@ -34,6 +34,45 @@ from agents.wishes import TempoRange, VoiceWish, Wishes
 DEFAULT_SECONDS = 30.0
 DEFAULT_GENRE = "pop"
 _FIELD = "you set it beside the words"
+# Beside figures these say nothing of the music: "a song of 30 seconds, please".
+_NEUTRAL = frozenset(
+    [
+        "about",
+        "around",
+        "bars",
+        "beat",
+        "beats",
+        "give",
+        "keep",
+        "like",
+        "length",
+        "long",
+        "lasting",
+        "make",
+        "meter",
+        "minute",
+        "minutes",
+        "music",
+        "piece",
+        "please",
+        "second",
+        "seconds",
+        "short",
+        "song",
+        "something",
+        "take",
+        "tempo",
+        "that",
+        "time",
+        "track",
+        "tune",
+        "want",
+        "with",
+    ]
+)
+_COUNTED_IN = re.compile(
+    r"(?:\bin\s+(\d{1,2}\s?/\s?\d{1,2})(?![\w/])|(?<![\w/.])(\d{1,2}\s?/\s?\d{1,2})\s+(?:time|meter|metre)\b)"
+)
 
 
 def read_brief(brief: Brief) -> Wishes:
@@ -72,15 +111,17 @@ def read_brief(brief: Brief) -> Wishes:
     meter = _meter(brief, said_meters, notes)
     genre, others = _genre(names, text, moods, decade, said_tempos, meter, notes)
     key, mode = _key(brief, said_keys, notes)
-    understood = bool(masked or names.taken or form.sections or form.cues or form.bars or form.fades_out or decade)
-    if brief.words.strip() and not understood:
+    understood = bool(names.taken or form.sections or form.cues or form.bars or form.fades_out or decade)
+    if not understood and _says_more_than_figures(brief.words, masked):
         notes.append(
-            f"None of these words name music the studio knows, so it chose {knowledge.genres()[genre.value].label} "
-            "itself; try a genre, a mood or an instrument in English."
+            f"{'Apart from the figures, none' if masked else 'None'} of these words name music the studio knows, so it "
+            f"chose {knowledge.genres()[genre.value].label} itself; try a genre, a mood or an instrument in English."
         )
     if names.wants_singing:
         notes.append("The studio makes instrumental music: nobody will sing, though a choir can be asked for.")
     meter = meter or _genre_meter(genre.value)
+    if not said_meters and (odd := _COUNTED_IN.search(unaged)):
+        notes.append(f"The studio does not count in {odd[1] or odd[2]}; this is in {meter.value.name}.")
     return Wishes(
         brief=brief,
         genre=genre,
@@ -101,6 +142,12 @@ def read_brief(brief: Brief) -> Wishes:
         negative=tuple(names.negative),
         notes=tuple(dict.fromkeys(notes)),
     )
+
+
+def _says_more_than_figures(words: str, figures: list[tuple[int, int]]) -> bool:
+    """Whether anything is left to be understood beside lengths, tempos, keys and meters: "a 30 s piece" leaves nothing."""
+    rest = re.findall(r"\w+", blanked(lowered(words), figures))
+    return any(len(word) > 3 and word not in _NEUTRAL for word in rest) if figures else bool(words.strip())
 
 
 def _is_a_sections(length: Found[float], form: FormWish, text: str) -> bool:

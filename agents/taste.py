@@ -18,11 +18,15 @@ _MOST = 4
 
 
 class Taste(BaseModel):
-    """What liked plans have in common, most frequent first; empty when nothing was liked. takes: how many were."""
+    """What liked plans have in common, most frequent first; empty when nothing was liked. takes: how many were.
+
+    said: whether the user said so, by votes or by taking takes away; else it is only what was made and kept.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     takes: int = 0
+    said: bool = True
     tempo_bpm: tuple[float, float] | None = None
     genres: tuple[str, ...] = ()
     moods: tuple[str, ...] = ()
@@ -30,14 +34,15 @@ class Taste(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """For people: "You like 84-92 bpm, electric piano and soft brushed drums." or ""."""
+        """For people: "You like 84-92 bpm, electric piano and soft brushed drums."; "Your takes so far: …"; or ""."""
         if not self.takes:
             return ""
         known = knowledge.instruments()
         tempo = f"{self.tempo_bpm[0]:.0f}-{self.tempo_bpm[1]:.0f} bpm" if self.tempo_bpm else ""
         genres = [knowledge.genres()[one].label for one in self.genres[:1]]
         likes = [one for one in (*genres, tempo, *(known[one].label for one in self.instruments[:3])) if one]
-        return f"You like {', '.join(likes[:-1])} and {likes[-1]}." if len(likes) > 1 else f"You like {likes[0]}."
+        listed = f"{', '.join(likes[:-1])} and {likes[-1]}" if len(likes) > 1 else likes[0]
+        return f"You like {listed}." if self.said else f"Your takes so far: {listed}."
 
 
 class Suggestion(BaseModel):

@@ -54,7 +54,9 @@ def insight(
     liked: list[SongPlan] = [take.plan for take in (*fine, *taken, *loved, *loved)]
     if len(kept) < LEAST_TAKES:
         return Insight(Taste(), suggestions(Taste(), count=count, seed=seed), "There are too few takes yet to tell.")
-    taste = taste_of(liked, [*deleted, *(take.plan for take in against)]).model_copy(update={"takes": len(kept)})
+    taste = taste_of(liked, [*deleted, *(take.plan for take in against)]).model_copy(
+        update={"takes": len(kept), "said": bool(loved or taken)}
+    )
     grounds = f"Out of {len(kept)} takes kept"
     grounds += f", {len(loved)} of them liked" if loved else ""
     grounds += f", {len(against)} disliked" if against else ""

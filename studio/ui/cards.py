@@ -146,8 +146,13 @@ def _take_card(
         f'<div class="st-wide st-badges">{"" if binned else score_chip(take.id, scores)}{badges}<span class="st-badge">{clock(take.seconds)}</span>'
         f'<span class="st-badge st-when">{take.created_at:%d %b %Y, %H:%M} UTC</span>'
         f"{'' if binned else opinion_buttons(take, vote, may_pick=details)}</div>"
-        f"{_shaped_by(take)}{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
+        f"{_heeded(take)}{_shaped_by(take)}{_mini_wave(peaks)}{_settings(take) if details else ''}</article>"
     )
+
+
+def _heeded(take: Take) -> str:
+    """What of the wish was not understood or could not be: nobody should have to open the plan to learn it."""
+    return f'<p class="st-wide st-heeded">{escape(" ".join(take.plan.notes))}</p>' if take.plan.notes else ""
 
 
 def _shaped_by(take: Take) -> str:

@@ -24,7 +24,7 @@ def opinion_buttons(take: Take, vote: int, *, may_pick: bool) -> str:
         f"{_thumb(_UP, 'like', identity, f'Like {name}', vote == 1)}"
         f"{_thumb(_DOWN, 'dislike', identity, f'Dislike {name}', vote == -1)}"
         f'<button type="button" class="st-thumb" data-act="compare" data-take="{identity}" aria-pressed="false" '
-        f'aria-label="Compare {name}" title="Compare it with others (A/B)">A/B</button>{pick}</span>'
+        f'aria-label="A/B, compare {name}" title="Compare it with others (A/B)">A/B</button>{pick}</span>'
     )
 
 

@@ -107,6 +107,7 @@ def serve(blocks: gr.Blocks, studio: Studio, settings: Settings, *, say: Callabl
             pwa=False,
             mcp_server=True,
             enable_monitoring=False,
+            _frontend=False,  # else Gradio gives the page three seconds to answer, which a busy machine does not keep
             run_history=False,
             footer_links=[],
             blocked_paths=[str(settings.data_dir.resolve())],

@@ -8,7 +8,7 @@ _MARK = """<svg class="st-mark" viewBox="0 0 34 34" aria-hidden="true">
 <rect x="29" y="14" width="4" height="6" rx="2"/></svg>"""
 
 HEAD = f"""<header class="st-head">{_MARK}
-<div class="st-name">MusicGen Studio<small>Describe music, hear it, keep it.</small></div>
+<div class="st-name"><h1>MusicGen Studio</h1><small>Describe music, hear it, keep it.</small></div>
 <span class="st-spring"></span>
 <button type="button" class="st-icon" id="st-help" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)">?</button>
 <button type="button" class="st-icon" id="st-theme" aria-label="Dark or light" title="Dark or light">

@@ -25,7 +25,7 @@ DESK = f"""<section id="mx" class="mx-nothing" aria-label="The desk">
 <p class="st-note" id="mx-say" role="status"></p>
 <div id="mx-works" aria-live="polite"></div>
 <div class="mx-board mx-on-desk"><div class="mx-ruler-row"><span></span><span>Level, dB</span><span>Pan</span><span>Send</span>
-<canvas id="mx-ruler" tabindex="0" role="slider" aria-label="Position; arrow keys move it by a bar, dragging marks a loop"></canvas></div>
+<canvas id="mx-ruler" tabindex="0" role="slider" aria-valuemin="0" aria-valuemax="0" aria-valuenow="0" aria-label="Position; arrow keys move it by a bar, dragging marks a loop"></canvas></div>
 <div id="mx-lanes"></div><div id="mx-region" class="st-hidden"></div><div id="mx-head" aria-hidden="true"></div></div>
 <div class="mx-bench mx-on-desk"><div id="mx-tools" role="tablist" aria-label="Tools"></div><div id="mx-tool" role="tabpanel"></div></div>
 <input type="file" id="mx-file" accept="{_SOUNDS}" hidden aria-label="A sound file for the desk">

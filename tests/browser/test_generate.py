@@ -250,6 +250,13 @@ def test_generate_pressed_before_the_new_plan_has_arrived_plays_no_mixture(page:
     expect(page.locator("#st-plan-strip")).to_contain_text(plan["title"]["value"])
 
 
+def test_what_was_not_understood_stands_on_the_card(page: Page) -> None:
+    before = newest_take(page)
+    ask(page, "eine kleine Nachtmusik, 90 bpm", seconds=4)
+    card = page.locator(f"#st-recent .st-card[data-take='{wait_for_new_take(page, before)}']")
+    expect(card).to_contain_text("Apart from the figures, none of these words name music the studio knows")
+
+
 def test_an_empty_brief_gets_a_sentence_and_makes_nothing(page: Page) -> None:
     jobs = page.request.get(f"{page.url}studio/jobs").json()["jobs"]
     page.get_by_label("Describe the music").fill("")

@@ -94,6 +94,14 @@ def test_an_answer_that_comes_late_does_not_push_the_later_sound_away(desk: Page
     expect(desk.locator("#mx")).to_have_attribute("data-source", f"take:{takes[1]}")
 
 
+def test_the_place_is_told_to_a_screen_reader(desk: Page) -> None:
+    desk.evaluate("() => studio.mixer.sound.seek(2.5)")
+    ruler = desk.get_by_role("slider", name="Position")
+    expect(ruler).to_have_attribute("aria-valuenow", "2.5")
+    expect(ruler).to_have_attribute("aria-valuemax", "4")
+    expect(ruler).to_have_attribute("aria-valuetext", "2.5 s, bar and beat 2.2")
+
+
 def test_play_pressed_twice_at_once_plays_once(desk: Page) -> None:
     desk.locator("#mx-play").click()
     desk.wait_for_function("() => studio.mixer.sound.playing")

@@ -52,6 +52,7 @@ def test_kept_takes_say_what_is_liked_and_deleted_ones_what_is_not(studio: tuple
     assert "electric_piano" in found.taste.instruments
     assert found.taste.takes == 5 and found.grounds == "Out of 5 takes kept, and 3 deleted."
     assert all("bpm" in one.words and one.why for one in found.suggestions)
+    assert found.taste.sentence.startswith("Your takes so far: Lo-fi hip hop"), "nobody said that they are liked"
 
 
 def test_an_exported_take_weighs_more(studio: tuple[TakeStore, History]) -> None:

@@ -37,6 +37,14 @@ def test_a_host_that_is_not_this_machine_is_said(tmp_path: Path) -> None:
         serve(empty_page(studio), studio, settings, say=print)
 
 
+def test_a_machine_too_busy_to_answer_within_gradios_three_seconds_serves_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gradio.networking.url_ok", lambda url: False)
+    with served_studio(tmp_path / "busy") as served, served.browser() as client:
+        assert client.get("/studio/jobs").status_code == 200
+
+
 def test_the_greeting_says_where_and_only_when_shared_with_which_login(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -152,7 +152,7 @@ export class Mixer {
       return made;
     };
     const mute = toggle("mute", "M", "Mute"), solo = toggle("solo", "S", "Solo");
-    const effects = button("FX", () => this.panels.effectsOf(name), { className: "mx-toggle mx-fx", label: `Effects of ${label}`, title: "Effects" });
+    const effects = button("FX", () => this.panels.effectsOf(name), { className: "mx-toggle mx-fx", label: `FX, effects of ${label}`, title: "Effects" });
     const level = fader({ label: `${label}, level`, value: strip.gain_db, moved: (gain_db) => change({ gain_db }), settled });
     const pan = knob({ label: `${label}, pan`, value: strip.pan, min: -1, max: 1, centred: true, read: panned, moved: (pan) => change({ pan }), settled });
     const send = knob({ label: `${label}, send`, value: strip.send, min: 0, max: 1, read: percent, moved: (send) => change({ send }), settled });
@@ -190,7 +190,7 @@ export class Mixer {
     const room = select({ label: "Room that the sends feed", value: this.mix.room.kind, choices: this.sheet.rooms.map((kind) => [kind, `${kind[0].toUpperCase()}${kind.slice(1)}`]),
       chosen: (kind) => { change({ room: { ...this.mix.room, kind } }); settled(); } });
     const back = knob({ label: "Room, level", value: this.mix.room.gain_db, min: -60, max: 12, step: 0.5, read: (db) => (db <= -60 ? "off" : `${decibels(db)} dB`), moved: (gain_db) => change({ room: { ...this.mix.room, gain_db } }), settled });
-    const effects = button("FX", () => this.panels.effectsOf(null), { className: "mx-toggle mx-fx", label: "Effects of the sum", title: "Effects on the sum, heard in renderings" });
+    const effects = button("FX", () => this.panels.effectsOf(null), { className: "mx-toggle mx-fx", label: "FX, effects of the sum", title: "Effects on the sum, heard in renderings" });
     const canvas = element("canvas", { className: "mx-wave mx-spectrum", "aria-hidden": "true" });
     row.append(element("div", { className: "mx-name" }, element("b", { text: "Sum" })), element("div", { className: "mx-toggles" }, effects),
       level.box, element("div", { className: "mx-room" }, room), back.box, canvas);

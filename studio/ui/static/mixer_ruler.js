@@ -85,6 +85,10 @@ export class Ruler {
   showHead(seconds) {
     const head = $("mx-head"), canvas = this.canvas;
     if (!this.seconds || !canvas.clientWidth) return;
+    const tenths = seconds.toFixed(1);
+    if (canvas.ariaValueNow !== tenths || canvas.ariaValueMax !== String(this.seconds)) {
+      Object.assign(canvas, { ariaValueMax: String(this.seconds), ariaValueNow: tenths, ariaValueText: `${tenths} s${this.placeOf(seconds) && `, bar and beat ${this.placeOf(seconds)}`}` });
+    }
     head.style.transform = `translateX(${canvas.offsetLeft + (seconds / this.seconds) * canvas.clientWidth}px)`;
   }
   draw() {
