@@ -1,4 +1,4 @@
-"""Takes in a Link session: where a take's bars lie, its sound on the session's grid, and a new take at the session's tempo.
+"""Sounds in a Link session: where the bars of a take or of a track lie, its sound on the session's grid, and a new take at its tempo.
 
 Link counts quarter notes, plans count felt beats (dotted quarters in 6/8); here one becomes the other. Knows nothing of how the
 session is kept or of pages.
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class TakeMusic:
+class LinkMusic:
     """tempo_bpm: quarter notes a minute. beats_a_bar: quarter notes. first_bar_seconds: where the first bar line lies.
 
     exact: the sound lies on that grid to the sample; else it is played only when it has been laid on one.
@@ -43,27 +43,30 @@ class TakeMusic:
 
 
 @dataclass(frozen=True, slots=True)
-class TakeSound:
-    """A take's sound at a tempo of quarter notes a minute, its first bar line at first_bar_seconds."""
+class LinkSound:
+    """A sound at a tempo of quarter notes a minute, its first bar line at first_bar_seconds."""
 
     clip: Clip
     tempo_bpm: float
     first_bar_seconds: float
 
 
-def take_music(studio: Studio, take_id: str, *, owner: str | None) -> TakeMusic:
-    """Where a take's bars lie, as planned or as found earlier. Raises TakeMissing or NotYours."""
-    item = studio.mixing_desk.open(f"take:{take_id}", owner=owner)
+def link_music(studio: Studio, source: str, *, owner: str | None) -> LinkMusic:
+    """Where the bars of a “take:…” or a “track:…” lie: as planned, as found earlier, or listened for, where there is no plan.
+
+    Raises TakeMissing, NotYours, DeskError.
+    """
+    item = studio.mixing_desk.open(source, owner=owner)
     beats, quarters = studio.mixing_desk.beats(item), _meter(item).quarters_per_felt_beat
-    known = beats or _planned(item)
-    return TakeMusic(
+    known = beats or _or_planned(item, None if item.plan else _listened(studio, item))
+    return LinkMusic(
         tempo_bpm=known.tempo_bpm * quarters, first_bar_seconds=_first(known),
         beats_a_bar=known.beats_a_bar * quarters, exact=_is_exact(beats),
     )  # fmt: skip
 
 
-def take_sound(studio: Studio, take_id: str, *, tempo_bpm: float, owner: str | None) -> TakeSound:
-    """A take's sound at a tempo: stretched in one piece where its grid is exact, else bent beat by beat onto it.
+def link_sound(studio: Studio, source: str, *, tempo_bpm: float, owner: str | None) -> LinkSound:
+    """The sound at a tempo: stretched in one piece where its grid is exact, else bent beat by beat onto it.
 
     Where no beat can be heard, its plan is taken at its word. Raises TempoOutOfRange beyond half or double, DeskError,
     TakeMissing, NotYours.
@@ -71,15 +74,15 @@ def take_sound(studio: Studio, take_id: str, *, tempo_bpm: float, owner: str | N
     from audio.stretch import stretch_to_tempo
     from audio.sync import sync_to_tempo
 
-    item = studio.mixing_desk.open(f"take:{take_id}", owner=owner)
+    item = studio.mixing_desk.open(source, owner=owner)
     quarters = _meter(item).quarters_per_felt_beat
     beats, felt = _listened(studio, item), tempo_bpm / quarters
     if not _is_exact(beats) and beats is not None:
         synced = sync_to_tempo(item.clip(), beats, tempo_bpm=felt)
-        return TakeSound(synced.clip, tempo_bpm, _first(synced.beats))
-    beats = beats or _planned(item)
+        return LinkSound(synced.clip, tempo_bpm, _first(synced.beats))
+    beats = _or_planned(item, beats)
     clip = stretch_to_tempo(item.clip(), from_bpm=beats.tempo_bpm, to_bpm=felt)
-    return TakeSound(clip, tempo_bpm, _first(beats) * beats.tempo_bpm / felt)
+    return LinkSound(clip, tempo_bpm, _first(beats) * beats.tempo_bpm / felt)
 
 
 def ask_link_take(studio: Studio, request: GenerateRequest, *, owner: str = "") -> JobView:
@@ -146,11 +149,15 @@ def _listened(studio: Studio, item: Item) -> Beats | None:
     return beats
 
 
-def _planned(item: Item) -> Beats:
-    tempo = item.plan.tempo_bpm.value if item.plan else 120.0
+def _or_planned(item: Item, beats: Beats | None) -> Beats:
+    """What was heard, else what was planned. Raises DeskError when there is neither."""
+    if beats is not None:
+        return beats
+    if item.plan is None:
+        raise DeskError(f"No beat can be heard in “{item.title}”, so it cannot start on the session’s bar.")
     meter = _meter(item)
     a_bar = max(2, round(meter.quarters_per_bar / meter.quarters_per_felt_beat))
-    return steady_beats(seconds=item.seconds, tempo_bpm=tempo, beats_a_bar=a_bar)
+    return steady_beats(seconds=item.seconds, tempo_bpm=item.plan.tempo_bpm.value, beats_a_bar=a_bar)
 
 
 def _meter(item: Item) -> Meter:

@@ -23,7 +23,7 @@ from audio.io import AudioError, encode
 from audio.stretch import TempoOutOfRange
 from studio.clock import checked_tempo
 from studio.link import LinkError, LinkState
-from studio.link_take import TakeSound, take_music, take_sound
+from studio.link_take import LinkSound, link_music, link_sound
 from studio.studio import Studio
 from studio.ui.route_tools import NotFound, answered, in_thread
 from studio.ui.visitors import Visitor, features
@@ -52,8 +52,8 @@ class LinkRoutes:
     def routes(self) -> list[Route]:
         return [
             Route("/studio/link", self.state, methods=["GET"]),
-            Route("/studio/link/takes/{take_id}", self.music, methods=["GET"]),
-            Route("/studio/link/takes/{take_id}/sound", self.sound, methods=["GET"]),
+            Route("/studio/link/{kind}/{identity}", self.music, methods=["GET"]),
+            Route("/studio/link/{kind}/{identity}/sound", self.sound, methods=["GET"]),
             Route("/studio/link/{verb}", self.verb, methods=["POST"]),
         ]
 
@@ -102,23 +102,23 @@ class LinkRoutes:
 
     @answered
     async def music(self, request: Request, visitor: Visitor) -> Response:
-        """Where a take's bars lie."""
+        """Where the bars of a take, or of a track of the library, lie."""
         _check(visitor)
-        find = functools.partial(take_music, self._studio, request.path_params["take_id"], owner=visitor.sees_only)
+        find = functools.partial(link_music, self._studio, _source(request), owner=visitor.sees_only)
         return JSONResponse(asdict(await in_thread(find)), headers=_NOT_KEPT)
 
     @answered
     async def sound(self, request: Request, visitor: Visitor) -> Response:
-        """?tempo_bpm=97: a take on the grid of that tempo, as FLAC; headers say where its first bar line lies."""
+        """?tempo_bpm=97: a take or a track on the grid of that tempo, as FLAC; headers say where its first bar line lies."""
         _check(visitor)
         try:
             tempo = checked_tempo(float(request.query_params.get("tempo_bpm", "")))
         except ValueError as error:
             raise LinkError("Say at which tempo: ?tempo_bpm=120.") from error
-        take_id, owner = request.path_params["take_id"], visitor.sees_only
+        source, owner = _source(request), visitor.sees_only
 
-        def make() -> tuple[bytes, TakeSound]:
-            made = take_sound(self._studio, take_id, tempo_bpm=tempo, owner=owner)
+        def make() -> tuple[bytes, LinkSound]:
+            made = link_sound(self._studio, source, tempo_bpm=tempo, owner=owner)
             return encode(made.clip, format="flac"), made
 
         try:
@@ -160,6 +160,14 @@ def link_shown(studio: Studio, state: LinkState) -> dict[str, Any]:
 def _check(visitor: Visitor) -> None:
     if not visitor.is_host:
         raise NotFound
+
+
+def _source(request: Request) -> str:
+    """What a path under “takes” or “tracks” means."""
+    kind = {"takes": "take", "tracks": "track"}.get(request.path_params["kind"])
+    if kind is None:
+        raise NotFound
+    return f"{kind}:{request.path_params['identity']}"
 
 
 async def _body(request: Request) -> Mapping[str, Any]:

@@ -63,7 +63,7 @@ choose what it plays, or have a take made for it in its tempo.</p>
 <details class="st-plugin-get"><summary>Get the plug-in, and where to put it</summary>
 {offer}
 <div class="st-plugin-row"><button type="button" class="st-act" id="st-plugin-copy">Copy the token</button>
-<output id="st-plugin-token" class="st-note">for a plug-in that cannot find the studio by itself, as in a sandboxed DAW: then press
+<output id="st-plugin-token" class="st-note">For a plug-in that cannot find the studio by itself, as in a sandboxed DAW: then press
 <b>Paste token</b> in its window. It keeps the token until it is closed.</output></div>
 <table><thead><tr><th></th><th>VST3</th><th>CLAP</th><th>LV2</th></tr></thead><tbody>{places}</tbody></table>
 <table><tbody>{daws}</tbody></table>

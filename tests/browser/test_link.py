@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from audio.io import write_clip
+from tests.audio.rhythms import band
 from tests.browser.conftest import open_page
 from tests.link_room import Peer, Room, until
 from tests.running import RunningStudio, running_studio
@@ -167,6 +170,32 @@ def test_a_take_of_another_tempo_is_stretched_and_stays_in_time_when_the_tempo_m
         stays_in_time(page)
         assert off_the_bar_seconds(peer, playing(page)["seconds"]) < ON_THE_BAR_SECONDS
         page.locator("#st-deck-play").click()
+
+
+def test_a_track_of_the_library_plays_on_the_bar(page: Page, room: Room, tmp_path: Path) -> None:
+    clip, _ = band(tempo_bpm=112.0)
+    write_clip(tmp_path / "their song.flac", clip)
+    page.get_by_role("tab", name="Library").click()
+    page.wait_for_function("() => window.studio.library?.now")
+    page.locator("[data-view=bring]").click()
+    page.locator("#st-lib-path").fill(str(tmp_path))
+    page.locator("#st-lib-import").click()
+    expect(page.locator("#st-lib-job")).to_contain_text("1 new", timeout=60_000)
+    page.locator("[data-view=list]").click()
+    row = page.locator(".st-track", has_text="their song")
+    with room.peer(104.0) as peer:
+        time.sleep(1.5)
+        page.get_by_role("tab", name="Generate").click()
+        join(page, peer)
+        page.get_by_role("tab", name="Library").click()
+        row.locator(".st-play").click(timeout=60_000)
+        start = playing(page)
+        assert off_the_bar_seconds(peer, start["seconds"]) < ON_THE_BAR_SECONDS
+        assert page.evaluate("() => studio.link.player.playing.buffer.tempo") == pytest.approx(104.0, abs=0.01)
+        assert page.evaluate("() => studio.link.player.playing.music.tempo") == pytest.approx(112.0, abs=0.3)
+        stays_in_time(page)
+        page.locator("#st-deck-play").click()
+        page.get_by_role("tab", name="Generate").click()
 
 
 def test_what_was_heard_while_it_was_made_is_played_again_on_the_bar(page: Page, room: Room) -> None:

@@ -12,13 +12,16 @@ from agents.harmony import Meter
 from agents.types import Brief, SongPlan
 from audio.beats import Beats, track_beats
 from audio.clip import Clip
+from audio.io import write_clip
 from audio.stretch import TempoOutOfRange
+from rag.tracks import Track
+from studio.desk.errors import DeskError
 from studio.desk.items import remember
 from studio.desk.listening import beats_shown
 from studio.engines.base import Listener, Rendering, Sampling
 from studio.jobs import GenerateRequest
 from studio.link import NotJoined
-from studio.link_take import ask_link_take, felt_tempo, take_music, take_sound
+from studio.link_take import ask_link_take, felt_tempo, link_music, link_sound
 from studio.settings import Settings
 from studio.studio import NotYours, Studio
 from studio.takes import EngineFacts
@@ -61,7 +64,7 @@ def test_a_take_is_asked_at_the_sessions_tempo_and_keeps_it(studio: Studio) -> N
     assert take.plan.tempo_bpm.value == 111.0 and take.plan.tempo_bpm.by == "asked"
     heard = track_beats(studio.mixing_desk.open(f"take:{take.id}", owner=None).clip(), tempo_bpm=111.0)
     assert heard.tempo_bpm == pytest.approx(111.0, rel=0.002)
-    assert take_music(studio, take.id, owner="").exact
+    assert link_music(studio, f"take:{take.id}", owner="").exact
 
 
 class LooseEngine(TonePipeline):
@@ -84,7 +87,7 @@ def test_what_is_played_inexactly_is_kept_on_the_grid_as_a_version(room: Room, t
         until(lambda: studio.takes().total == 2, "no version was laid on the grid", seconds=60)
         version = studio.takes(limit=1).entries[0].take
         assert version.parent == job.take_id
-        music = take_music(studio, version.id, owner="")
+        music = link_music(studio, f"take:{version.id}", owner="")
         assert music.exact and music.tempo_bpm == pytest.approx(110.0)
         before, after = (
             track_beats(studio.mixing_desk.open(f"take:{each}", owner=None).clip()).tempo_bpm
@@ -100,23 +103,23 @@ def test_a_plan_that_was_made_first_is_moved_to_the_sessions_tempo(studio: Studi
     assert job.take_id, job.error
     moved = studio.entry(job.take_id).take.plan
     assert moved.tempo_bpm.value == 120.0 and moved.bars == plan.bars
-    music = take_music(studio, job.take_id, owner="")
+    music = link_music(studio, f"take:{job.take_id}", owner="")
     assert (music.tempo_bpm, music.beats_a_bar) == (120.0, 3.0)
 
 
 def test_in_six_eight_a_bar_is_three_quarters_long(studio: Studio) -> None:
-    music = take_music(studio, made(studio, "jig in 6/8, 110 bpm"), owner="")
+    music = link_music(studio, f"take:{made(studio, 'jig in 6/8, 110 bpm')}", owner="")
     assert music.tempo_bpm == pytest.approx(165.0) and music.beats_a_bar == 3.0
 
 
 def test_a_sketch_is_stretched_in_one_piece(studio: Studio) -> None:
     take = made(studio, "house, 124 bpm")
-    sound = take_sound(studio, take, tempo_bpm=100.0, owner="")
+    sound = link_sound(studio, f"take:{take}", tempo_bpm=100.0, owner="")
     assert sound.clip.seconds == pytest.approx(studio.entry(take).take.seconds * 1.24, abs=0.01)
     assert sound.first_bar_seconds == 0.0
     assert track_beats(sound.clip, tempo_bpm=100.0).tempo_bpm == pytest.approx(100.0, rel=0.003)
     with pytest.raises(TempoOutOfRange, match="halved at most"):
-        take_sound(studio, take, tempo_bpm=40.0, owner="")
+        link_sound(studio, f"take:{take}", tempo_bpm=40.0, owner="")
 
 
 def test_a_take_that_drifts_is_laid_on_the_grid_beat_by_beat(studio: Studio) -> None:
@@ -132,9 +135,9 @@ def test_a_take_that_drifts_is_laid_on_the_grid_beat_by_beat(studio: Studio) -> 
     studio.history.add(take)
     beats = Beats(tuple(where.tolist()), tuple(where[::4].tolist()), 120.0, 4, 0.9)
     remember(studio.mixing_desk.open(f"take:{take.id}", owner=None), "beats", beats_shown(beats))
-    assert not take_music(studio, take.id, owner="").exact
+    assert not link_music(studio, f"take:{take.id}", owner="").exact
 
-    sound = take_sound(studio, take.id, tempo_bpm=125.0, owner="")
+    sound = link_sound(studio, f"take:{take.id}", tempo_bpm=125.0, owner="")
     strokes = np.flatnonzero(np.diff(sound.clip.samples[0]) > 0.2) / sound.clip.sample_rate_hz
     strokes = strokes[np.concatenate([[True], np.diff(strokes) > 0.1])]
     steps = (strokes - sound.first_bar_seconds) / 0.48
@@ -142,10 +145,36 @@ def test_a_take_that_drifts_is_laid_on_the_grid_beat_by_beat(studio: Studio) -> 
     assert np.abs(steps - np.arange(32)).max() * 0.48 < 0.006
 
 
+def kept_track(studio: Studio, clip: Clip, *, owner: str = "") -> str:
+    path = write_clip(studio.settings.data_dir / f"mine-{clip.frames}.flac", clip)
+    return f"track:{studio.library.importer().add_known(Track(path=str(path), owner=owner)).id}"
+
+
+def test_a_track_of_the_library_is_listened_to_and_laid_on_the_grid(studio: Studio) -> None:
+    clip, beats = band(tempo_bpm=112.0, lead_seconds=0.2)
+    source = kept_track(studio, clip)
+    music = link_music(studio, source, owner=None)
+    assert music.tempo_bpm == pytest.approx(112.0, abs=0.3) and not music.exact
+    assert min(abs(np.asarray(beats) - music.first_bar_seconds)) < 0.03
+    sound = link_sound(studio, source, tempo_bpm=120.0, owner=None)
+    heard = track_beats(sound.clip, tempo_bpm=120.0)
+    assert heard.tempo_bpm == pytest.approx(120.0, abs=0.2)
+    assert abs((heard.beats_seconds[4] - sound.first_bar_seconds + 0.25) % 0.5 - 0.25) < 0.03
+    assert studio.mixing_desk.beats(studio.mixing_desk.open(source, owner=None)), "it is listened to once"
+
+
+def test_a_track_without_a_beat_is_said(studio: Studio) -> None:
+    source = kept_track(studio, Clip(np.zeros((1, 4 * 44_100), np.float32), 44_100))
+    with pytest.raises(DeskError, match="No beat can be heard in “mine"):
+        link_music(studio, source, owner=None)
+    with pytest.raises(DeskError):
+        link_music(studio, "track:999", owner=None)
+
+
 def test_anothers_take_is_not_there(studio: Studio) -> None:
     take = made(studio, "house, 124 bpm")
     with pytest.raises(NotYours):
-        take_music(studio, take, owner="anna")
+        link_music(studio, f"take:{take}", owner="anna")
 
 
 def test_live_midi_counts_by_the_session_while_there_is_one(studio: Studio) -> None:

@@ -101,7 +101,14 @@ def test_a_takes_bars_and_its_sound_at_a_tempo(local: Served, page: httpx.Client
     assert float(sound.headers["x-studio-tempo"]) == pytest.approx(tempo)
     for wrong in ("", "fast", "nan", "5", str(take.plan.tempo_bpm.value * 3)):
         assert page.get(f"/studio/link/takes/{take.id}/sound", params={"tempo_bpm": wrong}).status_code == 400
-    assert page.get("/studio/link/takes/20200101-000000-aaaaaa").status_code == 404
+    for nothing in (
+        "takes/20200101-000000-aaaaaa",
+        f"takes/track:{take.id}",
+        f"sounds/{take.id}",
+        "tracks/999",
+        "tracks/x",
+    ):
+        assert page.get(f"/studio/link/{nothing}").status_code in (400, 404), nothing
 
 
 def test_other_programs_ask_by_functions(local: Served) -> None:

@@ -75,7 +75,7 @@ export class Link {
   // Play was pressed. True: it is seen to here.
   onPlay() {
     const { deck, player } = this;
-    if (!this.joined || (!deck.now.take && !deck.now.live)) return false;
+    if (!this.joined || !(deck.now.take || deck.now.track || deck.now.live)) return false;
     if (player.isBusy) { this.stop(); return true; }
     if (deck.now.live && !deck.now.take) {
       this.wanted = deck.now.job;
@@ -98,7 +98,7 @@ export class Link {
     if (this.joined) this.player.start();
   }
   async lead() {
-    const music = await this.player.musicOf(this.deck.now.take).catch(() => null);
+    const music = await this.player.musicOf(this.deck.now).catch(() => null);
     if (music && Math.abs(music.tempo - this.line.tempo) > 0.01) await this.ask("tempo", { tempo_bpm: music.tempo });
   }
   stop() {
@@ -116,7 +116,7 @@ export class Link {
   onTransport(playing) {
     const mine = performance.now() - (this.ours ?? -1e9) < 1500;
     if (!playing) { if (this.player.isBusy) this.player.halt(); }
-    else if (!mine && !this.player.isBusy && this.deck.now?.take) this.player.start();
+    else if (!mine && !this.player.isBusy && (this.deck.now?.take || this.deck.now?.track)) this.player.start();
   }
 
   // --- the tempo field --------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-// Plays the deck's take in a Link session: from a bar line, and on the session's beats for as long as it plays.
+// Plays the deck's take, or track of the library, in a Link session: from a bar line, and on the session's beats for as long as it plays.
 //
 // The sound comes out of a buffer, which starts at a given sample; the deck's own player runs along silently, for its
 // playhead and buttons. Knows nothing of how the session is joined or shown.
@@ -24,7 +24,7 @@ export class BarPlayer {
   // Whether the deck's player was moved by us just now, and not by the user.
   get isOurs() { return performance.now() - (this.movedAt ?? -1e9) < 400; }
 
-  // Play the deck's take from the next bar line on, from the bar that the deck stands in.
+  // Play what is on the deck from the next bar line on, from the bar that the deck stands in.
   async start() {
     const { deck, session } = this;
     this.handOver();
@@ -37,7 +37,7 @@ export class BarPlayer {
     try {
       if (navigator.userActivation && !navigator.userActivation.hasBeenActive) throw new Error("Press play to hear it.");
       await awake; // a browser lets no page sound that nobody has touched
-      const music = await this.musicOf(deck.now.take);
+      const music = await this.musicOf(deck.now);
       if (turn !== this.turn || !session.line) return;
       const buffer = await this.bufferAt(music, session.line.tempo);
       const beat = music.barAt(deck.audio.ended ? 0 : deck.audio.currentTime);
@@ -195,19 +195,22 @@ export class BarPlayer {
     audio.playbackRate = 1;
   }
 
-  // --- the take's sound -----------------------------------------------------------------------------------------
-  async musicOf(take) {
-    const answer = await fetch(`studio/link/takes/${take}`);
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? "That take is not here any more.");
-    return new Music(take, await answer.json());
+  // --- its sound -----------------------------------------------------------------------------------------
+  // now: what is on the deck. The beat of a track that nobody has listened to is listened for, which takes some seconds.
+  async musicOf({ take, track }) {
+    const path = take ? `takes/${take}` : `tracks/${track}`;
+    if (!take) this.say("Listening for its beat");
+    const answer = await fetch(`studio/link/${path}`);
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? "That sound is not here any more.");
+    return new Music(path, await answer.json());
   }
 
-  // The take for a session's tempo: itself where speed alone gets there, else as the studio stretches it. scale: its beats
+  // The sound for a session's tempo: itself where speed alone gets there, else as the studio stretches it. scale: its beats
   // for one of the session's, when it goes in half or double time. {samples, tempo, first, scale}
   async bufferAt(music, tempo) {
     const scale = music.scaleFor(tempo), used = tempo * scale;
     const own = music.exact && Math.abs(used / music.tempo - 1) <= IN_TUNE;
-    const address = own ? `studio/takes/${music.take}/sound.flac` : `studio/link/takes/${music.take}/sound?tempo_bpm=${used.toFixed(4)}`;
+    const address = own ? `studio/${music.path}/sound.flac` : `studio/link/${music.path}/sound?tempo_bpm=${used.toFixed(4)}`;
     if (!this.buffers.has(address)) {
       this.buffers.set(address, this.fetchSound(address));
       if (this.buffers.size > 3) this.buffers.delete(this.buffers.keys().next().value);
@@ -218,7 +221,7 @@ export class BarPlayer {
   async fetchSound(address) {
     if (!this.playing && address.includes("/link/")) this.say("Bringing it to the session’s tempo");
     const answer = await fetch(address);
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? "The take’s sound could not be read.");
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? "Its sound could not be read.");
     const [tempo, first] = ["X-Studio-Tempo", "X-Studio-First-Bar"].map((name) => answer.headers.get(name));
     const samples = await this.deck.context.decodeAudioData(await answer.arrayBuffer());
     return { samples, ...(tempo && { tempo: Number(tempo), first: Number(first) }) };
@@ -228,10 +231,10 @@ export class BarPlayer {
 // Where a beat lies in a sound of a tempo whose first bar line is known.
 const secondsIn = ({ first, tempo }, beat) => first + (beat * 60) / tempo;
 
-// A take's music: where its bars lie, in its own seconds and in quarter notes from its first bar line.
+// The music on the deck: where its bars lie, in its own seconds and in quarter notes from its first bar line.
 class Music {
-  constructor(take, { tempo_bpm, first_bar_seconds, beats_a_bar, exact }) {
-    Object.assign(this, { take, tempo: tempo_bpm, first: first_bar_seconds, bar: beats_a_bar, exact });
+  constructor(path, { tempo_bpm, first_bar_seconds, beats_a_bar, exact }) {
+    Object.assign(this, { path, tempo: tempo_bpm, first: first_bar_seconds, bar: beats_a_bar, exact });
   }
   secondsOf(beat) { return secondsIn(this, beat); }
   // The bar line at or before a second; what lies before the first is left out.
