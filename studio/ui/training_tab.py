@@ -18,6 +18,7 @@ from studio.engines.musicgen.adapters import Adapter
 from studio.studio import Studio
 from studio.training.config import PRESETS, RunConfig, from_preset
 from studio.training.errors import RunError
+from studio.training.estimate import quickest
 from studio.training.manifest import read_data_set
 from studio.ui.adapters_panel import fresh_choices
 from studio.ui.training_cloud_panel import build_cloud_panel
@@ -136,7 +137,7 @@ def config_of(studio: Studio, values: dict[str, Any]) -> RunConfig:
         "seed": values["seed"] or 0, "steps": values["steps"],
         "segment_seconds": values["segment_seconds"] or by_memory[1],
     }  # fmt: skip
-    return from_preset(
+    config = from_preset(
         values["preset"],
         name=(values["name"] or "").strip(),
         model=studio.catalogue.folder(values["model"]),
@@ -146,6 +147,7 @@ def config_of(studio: Studio, values: dict[str, Any]) -> RunConfig:
         samples={"prompts": prompts, "every": values["sample_every"], "seconds": values["sample_seconds"]},
         **chosen,
     )
+    return quickest(config, values["preset"])
 
 
 def estimate_view(config: RunConfig) -> str:

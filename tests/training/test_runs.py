@@ -18,7 +18,7 @@ from studio.engines.musicgen.adapters import Shelf
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect
 from studio.training.config import PRESETS, RunConfig, from_preset
 from studio.training.errors import RunError
-from studio.training.estimate import decoder_parameters, estimate, preset_for
+from studio.training.estimate import decoder_parameters, estimate, preset_for, quickest
 from studio.training.manifest import DataSet
 from studio.training.progress import Curve
 from studio.training.runs import Runs, RunView
@@ -207,7 +207,8 @@ def test_the_decoders_size_is_musicgen_smalls(small: Checkpoint) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "layers", "width", "least"), [("small", 24, 1024, "8 GB"), ("medium", 48, 1536, "12 GB")]
+    ("size", "layers", "width", "least"),
+    [("small", 24, 1024, "8 GB"), ("medium", 48, 1536, "8 GB"), ("large", 48, 2048, "12 GB")],
 )
 def test_each_preset_fits_the_memory_it_is_named_after(
     small: Checkpoint, size: str, layers: int, width: int, least: str
@@ -230,6 +231,23 @@ def test_checkpointing_trades_time_for_memory_and_shorter_segments_need_less(sma
     assert need(gradient_checkpointing=False).seconds < need().seconds
     assert need(segment_seconds=10.0).memory_bytes < need().memory_bytes
     assert need(lora={"rank": 64, "alpha": 64}).trained_parameters == 4 * need().trained_parameters
+
+
+@pytest.mark.parametrize(
+    ("layers", "width", "quick"),
+    [(24, 1024, ["8 GB", "12 GB", "16 GB", "24 GB"]), (48, 1536, []), (48, 2048, [])],
+)
+def test_gradient_checkpointing_is_left_out_where_the_memory_suffices(
+    small: Checkpoint, layers: int, width: int, quick: list[str]
+) -> None:
+    model = replace(small, layers=layers, width=width)
+    found = list[str]()
+    for name in (name for name in PRESETS if name != "CPU"):
+        config = quickest(from_preset(name, name="a", model=Path("m"), data_set=Path("d")), name, checkpoint=model)
+        if not config.gradient_checkpointing:
+            assert estimate(config, device="cuda", checkpoint=model).memory_bytes < float(name.split()[0]) * 1e9
+            found.append(name)
+    assert found == quick
 
 
 def test_the_number_that_learns_is_pefts_own(
