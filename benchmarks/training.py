@@ -271,7 +271,7 @@ def in_a_process(way: str, job: Job) -> dict[str, float]:
         env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"},
     )  # fmt: skip
     if ran.returncode:
-        raise SystemExit(ran.stderr[-3000:])
+        raise SystemExit(f"{way}: " + "\n".join(ran.stderr.strip().splitlines()[-30:]))
     return json.loads(ran.stdout.strip().splitlines()[-1])
 
 

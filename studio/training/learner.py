@@ -105,8 +105,8 @@ class Ear:
     def hear(self, dealt: Sequence[Dealt]) -> tuple[torch.Tensor, torch.Tensor | None]:
         """States (rows, tokens, width) and mask (rows, tokens), on the model's device; None where nothing is masked.
 
-        Words left out are zeros behind a mask of zeros, which is what guidance steers away from when sampling. A melody
-        model masks nothing.
+        Words left out are zeros, which no weight makes anything else of: what guidance steers away from when sampling. A
+        melody model masks nothing.
         """
         import torch
 
@@ -120,10 +120,12 @@ class Ear:
             if words is not None:
                 states[row, : words.shape[0]] = words
                 mask[row, : words.shape[0]] = 1
+            else:
+                mask[row] = 1  # zeros are heard as zeros, masked or not
         is_full = bool(mask.all())  # asked here, for asking a graphics card would wait for it
-        states = brought(states, model.device)
+        states = brought(states, model.decoder.device)
         if not self.is_melodic:
-            return states, None if is_full else brought(mask, model.device)
+            return states, None if is_full else brought(mask, model.decoder.device)
         return torch.cat([self._melodies(dealt), states], dim=1), None
 
     def _melodies(self, dealt: Sequence[Dealt]) -> torch.Tensor:
@@ -140,7 +142,7 @@ class Ear:
                 first = one.first_frame * model.config.audio_encoder.sampling_rate // FRAMES_A_SECOND // HOP
                 heard = torch.from_numpy(one.lesson.chroma[first:].astype(np.int64))
                 notes[row] = heard.repeat(-(-length // len(heard)))[:length]
-        chroma = torch.nn.functional.one_hot(notes, NOTES).to(model.device, model.decoder.dtype)
+        chroma = torch.nn.functional.one_hot(notes, NOTES).to(model.decoder.device, model.decoder.dtype)
         with torch.no_grad():
             projected: torch.Tensor = model.audio_enc_to_dec_proj(chroma)
         return projected
@@ -148,7 +150,7 @@ class Ear:
     def _tokens(self, words: str) -> tuple[torch.Tensor, torch.Tensor]:
         model = self._loaded.model
         tokens = self._loaded.tokenizer([words], return_tensors="pt", truncation=True, max_length=LONGEST_WORDS)
-        return tokens["input_ids"].to(model.device), tokens["attention_mask"].to(model.device)
+        return tokens["input_ids"].to(model.decoder.device), tokens["attention_mask"].to(model.decoder.device)
 
 
 def make_learner(loaded: Loaded, config: RunConfig) -> Any:

@@ -57,7 +57,11 @@ def codebook_losses(decoder: Any, batch: Delayed, *, states: torch.Tensor, mask:
     import torch
 
     rows, codebooks, steps = batch.inputs.shape
-    heard = {} if mask is None else {"encoder_attention_mask": mask}
+    heard = {}
+    if (
+        mask is not None
+    ):  # as wide as it is used, for transformers would ask a device whether it masks anything, and wait
+        heard = {"encoder_attention_mask": mask[:, None, None].bool().expand(-1, 1, steps, -1)}
     hidden = decoder.model(
         input_ids=batch.inputs.reshape(rows * codebooks, steps), encoder_hidden_states=states, use_cache=False, **heard
     ).last_hidden_state[:, -steps:]

@@ -30,7 +30,7 @@ class Sampler:
         self._heard: list[decode.Conditioning] = []
         for words in samples.prompts:
             tokens = loaded.tokenizer([words], return_tensors="pt", truncation=True, max_length=256)
-            place = loaded.model.device
+            place = loaded.model.decoder.device
             self._heard.append(
                 decode.condition(
                     loaded.model,

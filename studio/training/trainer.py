@@ -100,6 +100,7 @@ class Trainer:
         self._ear.learn_words([lesson.words for lesson in (*learn, *look)])
         self._sampler = Sampler(self._loaded, config.samples)
         self._ear.forget_encoder()
+        # From here on the model's parts are in several places, and `model.device` is any one's: ask the decoder's.
         self._loaded.model.audio_encoder.to("cpu")
         free_memory()
         self._begin_from_seed()

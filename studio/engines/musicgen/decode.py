@@ -211,7 +211,7 @@ class _Run:
             heard["encoder_hidden_states"] = self.conditioning.states
         with torch.inference_mode():
             logits = self.model.decoder(
-                input_ids=column.to(self.model.device).repeat(self.conditioning.rows)[:, None],
+                input_ids=column.to(self.model.decoder.device).repeat(self.conditioning.rows)[:, None],
                 past_key_values=self.cache,
                 use_cache=True,
                 **heard,
@@ -259,7 +259,9 @@ def _melodies(model: Any, melody: torch.Tensor | None, *, rows: int, melody_rows
     import torch
 
     length = model.config.chroma_length
-    chroma = torch.zeros((rows, length, model.config.num_chroma), device=model.device, dtype=model.decoder.dtype)
+    chroma = torch.zeros(
+        (rows, length, model.config.num_chroma), device=model.decoder.device, dtype=model.decoder.dtype
+    )
     chroma[:, :, 0] = 1
     if melody is not None:
         again = -(-length // melody.shape[0])

@@ -44,7 +44,7 @@ class TorchRuntime:
         self._stack, self._layers = stack, list(stack.layers)
         self._width, self._heads = config.hidden_size, config.num_attention_heads
         self._codebooks, self._codes = config.num_codebooks, config.vocab_size
-        self._device, self._dtype = model.device, model.decoder.dtype
+        self._device, self._dtype = model.decoder.device, model.decoder.dtype
         with torch.no_grad():
             self._qkv = [
                 _joined([layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj])

@@ -164,7 +164,7 @@ class ModelRuntime:
         heard: dict[str, Any] = {} if mask is None else {"encoder_attention_mask": mask}
         if self._is_first or mask is not None:
             heard["encoder_hidden_states"] = states
-        shaped = columns.expand(states.shape[0], -1, -1).flatten(0, 1).to(self._model.device)
+        shaped = columns.expand(states.shape[0], -1, -1).flatten(0, 1).to(self._model.decoder.device)
         with torch.inference_mode():
             logits = self._model.decoder(input_ids=shaped, past_key_values=self._cache, use_cache=True, **heard).logits
         self._is_first = False
