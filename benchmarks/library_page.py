@@ -154,7 +154,9 @@ def measure(url: str) -> list[str]:
         sum(each[1] for each in first),
     )
     ids = [track["id"] for track in asked(url, "tracks", limit=30, order="tempo", offset=5_000)[2]["tracks"]]
-    urlopen(Request(f"{url}/studio/library/ready", method="POST"), timeout=600).close()  # as the page does once it shows
+    urlopen(
+        Request(f"{url}/studio/library/ready", method="POST"), timeout=600
+    ).close()  # as the page does once it shows
     time.sleep(1.0)
     spent, size, _ = asked(url, "tracks", words="night rain", limit=30)
     row("words a second later, by letter while the model that reads them is loaded", [spent], size)

@@ -38,7 +38,7 @@ class ClapEmbedder:
 
     def __init__(self, folder: Path, *, device: str = "cpu", at_once: int = 8) -> None:
         self.folder, self.device, self.at_once = folder, device, at_once
-        self.label = f"CLAP {folder.name.removeprefix('laion--')}"
+        self.label = f"CLAP {folder.name.removeprefix('laion--').removeprefix('clap-')}"
         self.identity = f"clap-{folder.name}-{_weights_mark(folder)}"
         self._model: Any = None
         self._processor: Any = None

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from rag.database import LibraryError
-from rag.embeddings import Embedder, EmbeddingError, SignalEmbedder, WordEmbedder
+from rag.embeddings import Embedder, EmbeddingError, WordEmbedder
 from rag.filters import Filters
 from rag.importing import Importer, Report
 from rag.index import Index
@@ -20,16 +20,14 @@ from rag.labels import Kind, Labels, Vocabulary
 from rag.tracks import Track, Tracks
 from rag.vectordb import EdgeStore, Schema, VectorStore, VectorStoreError
 from studio.history.history import History
+from studio.library.ears import BUILT_IN, Ears
 from studio.library.jobs import LibraryJob, LibraryJobs
 from studio.library.takes import TakesInLibrary
 from studio.library.watch import Watch
-from studio.models.clap import ClapModels
-from studio.models.downloads import Downloads
 from studio.models.hub import ModelError
 from studio.settings import Settings
 from studio.takes import TakeStore
 
-BUILT_IN = "built-in"
 _log = logging.getLogger(__name__)
 
 
@@ -42,20 +40,16 @@ class Library:
     def __init__(self, settings: Settings, *, history: History | None = None, store: TakeStore | None = None) -> None:
         self.settings = settings
         self.folder = settings.library_dir
-        self.models = ClapModels(settings.models_dir)
-        self.downloads = Downloads(self.models)
+        self.ears = Ears(settings, kept=self.folder / "heard-by")
         self.jobs = LibraryJobs()
         self.watch = Watch(self.rescan)
         self.closing = threading.Event()
         self._lock = threading.RLock()
         self._indexes: dict[str, Index] = {}
-        self._embedders: dict[str, Embedder] = {}
         self._behind = True
         self._readying: threading.Thread | None = None
         self.takes = (
-            TakesInLibrary(
-                history, store, lambda: self.tracks, lambda track: self.importer().add_known(track, later=True)
-            )
+            TakesInLibrary(history, store, lambda: self.tracks, self._add_take, changed=self._fall_behind)
             if history is not None and store is not None
             else None
         )
@@ -73,36 +67,14 @@ class Library:
         return Tracks(self.folder / "library.sqlite3")
 
     @cached_property
-    def signal(self) -> SignalEmbedder:
-        """The built-in tier."""
-        return SignalEmbedder()
-
-    @cached_property
     def words(self) -> WordEmbedder:
         """Reads descriptions and questions."""
         return WordEmbedder()
 
     @property
-    def model(self) -> str:
-        """What hears: BUILT_IN or a CLAP model's id; by the settings, and by what is here."""
-        wanted = self.settings.library_model
-        if wanted == "auto":
-            here = [status.card.id for status in self.models.models() if status.state == "present"]
-            return here[0] if here else BUILT_IN
-        return BUILT_IN if wanted == BUILT_IN else self.models.card(wanted).id
-
-    @property
     def sound(self) -> Embedder:
         """The embedder in use. Raises ModelError when the settings name a model that is not here."""
-        with self._lock:
-            name = self.model
-            if name == BUILT_IN:
-                return self.signal
-            if name not in self._embedders:
-                from rag.clap import ClapEmbedder
-
-                self._embedders[name] = ClapEmbedder(self.models.folder(name), device=self._device())
-            return self._embedders[name]
+        return self.ears.embedder
 
     @property
     def index(self) -> Index:
@@ -123,7 +95,7 @@ class Library:
             sound = self.sound
             if sound.identity not in self._indexes:
                 index = Index(
-                    self.tracks, sound=sound, signal=self.signal, words=self.words, open_store=self._open_store
+                    self.tracks, sound=sound, signal=self.ears.signal, words=self.words, open_store=self._open_store
                 )
                 self._indexes[sound.identity] = index
             return self._indexes[sound.identity]
@@ -218,6 +190,19 @@ class Library:
         self._opened().store.delete(ids)
         return len(ids)
 
+    def listen_by(self, model: str) -> None:
+        """Have another model hear from now on; what it has not heard is found by ear once it was heard again.
+
+        Raises ModelError, LibraryError, and LibraryBusy while other work is under way.
+        """
+        self.jobs.refuse_if_busy()
+        self.ears.choose(model)
+
+    def delete_model(self, model: str) -> None:
+        """Take a CLAP model off this machine; its vectors stay. Raises ModelError, LibraryBusy."""
+        self.jobs.refuse_if_busy()
+        self.ears.delete(model)
+
     def to_be_heard(self) -> int:
         """How many tracks the embedder in use has not heard: above 0 a re-index is offered."""
         return len(self._opened().unheard())
@@ -269,7 +254,7 @@ class Library:
         """Stop all work, keeping what is done, and let the files go."""
         self.closing.set()
         self.watch.close()
-        self.downloads.close()
+        self.ears.downloads.close()
         self.jobs.close()
         if self.takes is not None:
             self.takes.close()
@@ -287,15 +272,6 @@ class Library:
 
             return ServerStore(self.settings.library_qdrant_url, schema)
         return EdgeStore(self.folder / "vectors", schema)
-
-    def _device(self) -> str:
-        import torch
-
-        if self.settings.device != "auto":
-            return self.settings.device
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def vocabulary() -> Vocabulary:

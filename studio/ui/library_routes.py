@@ -1,7 +1,7 @@
 """The Library tab's routes: what is there, what is found, tracks to hear, the map, the dashboard, sounds brought in.
 
-A guest sees and hears only tracks of their own, and what is another's is answered like what does not exist. Folders are the
-owner's alone, and nobody's while the studio is shared. Knows nothing of logins: the guard stands before it.
+A guest sees and hears only tracks of their own, and what is another's is answered like what does not exist. Knows nothing of
+logins: the guard stands before it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,54 +19,33 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from audio.io import AudioError
 from rag.copies import Copy
-from rag.database import LibraryError
-from rag.embeddings import EmbeddingError
 from rag.filters import Filters
 from rag.overview import overview_of
 from rag.retriever import HeardClip, Query
 from rag.tracks import Track
-from rag.vectordb import VectorStoreError
 from studio.library.map import LibraryMap
 from studio.library.sounds import LibrarySounds, sound_named
 from studio.library.twins import Twins
-from studio.models.hub import ModelError
 from studio.studio import Studio
-from studio.ui.guard import refusal
 from studio.ui.incoming import incoming
 from studio.ui.library_asked import Asked, BadQuestion, asked_in
 from studio.ui.library_shown import (
     answer_shown,
     copy_shown,
+    ears_shown,
     features_shown,
     job_shown,
     map_shown,
     overview_shown,
     track_shown,
 )
+from studio.ui.library_tools import NOT_KEPT, in_sentences, sent
 from studio.ui.route_tools import NotFound, answered, in_thread
 from studio.ui.visitors import Visitor, features
 
-_NOT_KEPT = {"Cache-Control": "no-store"}
 _KEEP_PRIVATE = {"Cache-Control": "private, no-cache"}
-_TROUBLE = (LibraryError, VectorStoreError, EmbeddingError, ModelError, AudioError, BadQuestion)
 _CLIPS, _GROUPS = 40, 60
-_ONLY_HERE = "Folders are imported by the studio's owner on this machine, while the studio is not shared."
-Handler = Callable[["LibraryRoutes", Request, Visitor], Awaitable[Response]]
-
-
-def in_sentences(handler: Handler) -> Callable[[LibraryRoutes, Request], Awaitable[Response]]:
-    """Answer the library's refusals with a 400 and their sentence; the rest as every route does."""
-
-    @functools.wraps(handler)
-    async def answer(self: LibraryRoutes, request: Request, visitor: Visitor) -> Response:
-        try:
-            return await handler(self, request, visitor)
-        except _TROUBLE as trouble:
-            return refusal(400, str(trouble))
-
-    return answered(answer)
 
 
 class LibraryRoutes:
@@ -94,10 +72,6 @@ class LibraryRoutes:
             Route(f"{base}/duplicates", self.seek_duplicates, methods=["POST"]),
             Route(f"{base}/clip", self.clip, methods=["POST"]),
             Route(f"{base}/upload", self.upload, methods=["POST"]),
-            Route(f"{base}/import", self.start_import, methods=["POST"]),
-            Route(f"{base}/stop", self.stop, methods=["POST"]),
-            Route(f"{base}/work", self.work, methods=["POST"]),
-            Route(f"{base}/forget", self.forget, methods=["POST"]),
             Route(f"{base}/plotly.js", self.plotly, methods=["GET"]),
         ]
 
@@ -106,7 +80,7 @@ class LibraryRoutes:
     @in_sentences
     async def status(self, request: Request, visitor: Visitor) -> Response:
         """How many tracks there are, what hears them, and the work under way."""
-        return JSONResponse(await in_thread(self._status, visitor), headers=_NOT_KEPT)
+        return JSONResponse(await in_thread(self._status, visitor), headers=NOT_KEPT)
 
     def _status(self, visitor: Visitor) -> dict[str, Any]:
         library, may = self._library, features(self._studio.settings, visitor)
@@ -126,13 +100,15 @@ class LibraryRoutes:
                 for path, watched in library.tracks.folders().items()
             ]
             shown["to_be_heard"] = library.to_be_heard() if shown["tracks"] else 0
+        if may.manage_models:
+            shown["ears"] = ears_shown(library.ears)
         return shown
 
     @in_sentences
     async def ready(self, request: Request, visitor: Visitor) -> Response:
         """Load what the first question needs: the page says that the tab is open."""
         await in_thread(self._library.get_ready)
-        return JSONResponse({}, headers=_NOT_KEPT)
+        return JSONResponse({}, headers=NOT_KEPT)
 
     @in_sentences
     async def find(self, request: Request, visitor: Visitor) -> Response:
@@ -144,7 +120,7 @@ class LibraryRoutes:
             offset=asked.offset,
         )  # fmt: skip
         shown = await in_thread(self._find, query, visitor)
-        return JSONResponse(shown, headers=_NOT_KEPT)
+        return JSONResponse(shown, headers=NOT_KEPT)
 
     def _asked(self, request: Request, visitor: Visitor) -> Asked:
         """The question, a style of the map in it told as its tracks."""
@@ -174,12 +150,12 @@ class LibraryRoutes:
         """What the dashboard draws, of what the filters leave."""
         asked = self._asked(request, visitor)
         seen = await in_thread(overview_of, self._library.tracks, asked.filters)
-        return JSONResponse(overview_shown(seen), headers=_NOT_KEPT)
+        return JSONResponse(overview_shown(seen), headers=NOT_KEPT)
 
     @in_sentences
     async def map(self, request: Request, visitor: Visitor) -> Response:
         """The map of styles: the last one drawn, and whether a newer one is on its way."""
-        return JSONResponse(await in_thread(self._drawn, visitor), headers=_NOT_KEPT)
+        return JSONResponse(await in_thread(self._drawn, visitor), headers=NOT_KEPT)
 
     def _drawn(self, visitor: Visitor) -> dict[str, Any]:
         drawn = self._map.look(visitor.sees_only)
@@ -194,14 +170,14 @@ class LibraryRoutes:
     @in_sentences
     async def duplicates(self, request: Request, visitor: Visitor) -> Response:
         """Groups of tracks that are one recording, as found last, and how far a search for them is."""
-        return JSONResponse(await in_thread(self._duplicates, visitor), headers=_NOT_KEPT)
+        return JSONResponse(await in_thread(self._duplicates, visitor), headers=NOT_KEPT)
 
     @in_sentences
     async def seek_duplicates(self, request: Request, visitor: Visitor) -> Response:
         """Begin to look for them, or stop: {stop}."""
-        stop = bool((await _json(request)).get("stop"))
+        stop = bool((await sent(request)).get("stop"))
         await in_thread(self._twins.stop if stop else self._twins.begin, visitor.sees_only)
-        return JSONResponse(await in_thread(self._duplicates, visitor), headers=_NOT_KEPT)
+        return JSONResponse(await in_thread(self._duplicates, visitor), headers=NOT_KEPT)
 
     def _duplicates(self, visitor: Visitor) -> dict[str, Any]:
         look = self._twins.look(visitor.sees_only)
@@ -249,7 +225,7 @@ class LibraryRoutes:
         shown: dict[str, Any] = {
             "clip": token, "name": name, "features": features_shown(heard.features), "copy": copy_shown(copy), "peaks": peaks,
         }  # fmt: skip
-        return JSONResponse(shown, headers=_NOT_KEPT)
+        return JSONResponse(shown, headers=NOT_KEPT)
 
     def _hear(self, file: Path, name: str, visitor: Visitor) -> tuple[HeardClip, Copy | None, list[int]]:
         with sound_named(file, name):
@@ -262,60 +238,7 @@ class LibraryRoutes:
         name = _file_name(request)
         async with incoming(request, self._sounds.incoming, name=name) as file:
             track = await in_thread(functools.partial(self._sounds.keep, file, name=name, owner=visitor.owner))
-        return JSONResponse(track_shown(track, host=visitor.is_host), headers=_NOT_KEPT)
-
-    # ---------------------------------------------------------------------------------------- the owner's work
-
-    @in_sentences
-    async def start_import(self, request: Request, visitor: Visitor) -> Response:
-        """Import a folder or a file of this machine: {path, watched}."""
-        if not features(self._studio.settings, visitor).import_folders:
-            return refusal(403, _ONLY_HERE)
-        body = await _json(request)
-        path = str(body.get("path") or "").strip().strip("'\"")
-        if not path:
-            raise BadQuestion("Write the folder's path first, like /home/me/Music.")
-        begin = functools.partial(self._library.start_import, [Path(path)], watched=bool(body.get("watched")))
-        return JSONResponse({"job": job_shown(await in_thread(begin))}, headers=_NOT_KEPT)
-
-    @in_sentences
-    async def work(self, request: Request, visitor: Visitor) -> Response:
-        """Look through the folders again, hear everything with another model, or rebuild the index: {what}."""
-        if not features(self._studio.settings, visitor).import_folders:
-            return refusal(403, _ONLY_HERE)
-        kinds: dict[str, Callable[[], Any]] = {
-            "rescan": self._library.rescan, "reindex": self._library.start_reindex,
-            "rebuild": self._library.start_rebuild,
-        }  # fmt: skip
-        begin = kinds.get(str((await _json(request)).get("what")))
-        if begin is None:
-            raise NotFound
-        job = await in_thread(begin)
-        if job is None:
-            raise BadQuestion("No folder has been imported yet, or none of them is there.")
-        return JSONResponse({"job": job_shown(job)}, headers=_NOT_KEPT)
-
-    @in_sentences
-    async def stop(self, request: Request, visitor: Visitor) -> Response:
-        """Stop the work under way; what is done is kept."""
-        if not visitor.is_host:
-            raise NotFound
-        self._library.jobs.stop()
-        return JSONResponse({"job": job_shown(self._library.jobs.view())}, headers=_NOT_KEPT)
-
-    @in_sentences
-    async def forget(self, request: Request, visitor: Visitor) -> Response:
-        """Take a folder off the list of those imported from: {path}, with {tracks} what came from it too; or {gone}: the
-        tracks whose files are not there any more. No file is touched."""
-        if not features(self._studio.settings, visitor).import_folders:
-            return refusal(403, _ONLY_HERE)
-        body = await _json(request)
-        if body.get("gone"):
-            left = await in_thread(self._library.forget_gone)
-        else:
-            path, tracks = Path(str(body.get("path") or "")), bool(body.get("tracks"))
-            left = await in_thread(functools.partial(self._library.forget_folder, path, tracks=tracks))
-        return JSONResponse({"left": left}, headers=_NOT_KEPT)
+        return JSONResponse(track_shown(track, host=visitor.is_host), headers=NOT_KEPT)
 
     @answered
     async def plotly(self, request: Request, visitor: Visitor) -> Response:
@@ -354,13 +277,3 @@ def _file_name(request: Request) -> str:
     named = request.query_params.get("name", "")
     plain = re.sub(r"[^\w .()\[\]&',+-]", "_", named.replace("\\", "/").rpartition("/")[2]).strip(". ")
     return plain[-120:] or f"sound-{hashlib.sha256(named.encode()).hexdigest()[:8]}"
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    try:
-        body = await request.json()
-    except ValueError as wrong:
-        raise BadQuestion("The page sent what cannot be read: reload it.") from wrong
-    if not isinstance(body, dict):
-        raise BadQuestion("The page sent what cannot be read: reload it.")
-    return body

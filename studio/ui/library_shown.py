@@ -16,8 +16,10 @@ from rag.filters import KEY_NAMES
 from rag.overview import Overview
 from rag.retriever import Answer, Found
 from rag.tracks import Track
+from studio.library.ears import Ears
 from studio.library.jobs import LibraryJob
 from studio.library.map import Drawn
+from studio.models.downloads import Download
 
 _TYPICAL = 12  # of a style's tracks, the most typical: those that lend it to Generate
 
@@ -66,6 +68,29 @@ def job_shown(job: LibraryJob | None) -> dict[str, Any] | None:
             "broken": [[Path(path).name, why] for path, why in report.broken[:50]], "broken_count": len(report.broken),
         },
     }  # fmt: skip
+
+
+def ears_shown(ears: Ears) -> dict[str, Any]:
+    """What can hear the library, what does, and what is on its way here."""
+    downloads = ears.downloads.views()
+    return {
+        "model": ears.model, "decided": ears.is_decided,
+        "models": [
+            {
+                "id": status.card.id, "label": status.card.label, "description": status.card.description,
+                "licence": status.card.licence, "megabytes": round(status.card.size_bytes / 1e6), "state": status.state,
+                "problem": status.problem, "download": _download_shown(downloads.get(status.card.id)),
+            }
+            for status in ears.models.models()
+        ],
+    }  # fmt: skip
+
+
+def _download_shown(download: Download | None) -> dict[str, Any] | None:
+    if download is None or download.state in ("done", "stopped"):
+        return None
+    share = download.done_bytes / download.total_bytes if download.total_bytes else 0.0
+    return {"share": share, "megabytes": round(download.done_bytes / 1e6), "error": download.error}
 
 
 def overview_shown(seen: Overview) -> dict[str, Any]:

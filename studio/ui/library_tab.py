@@ -44,6 +44,7 @@ aria-controls="st-lib-filters">Filters</button><div class="st-lib-chips" id="st-
 <div id="st-lib-duplicates" aria-live="polite"></div></figure>
 </div></section>
 {_bring_in()}
+<p class="st-note st-lib-notice st-hidden" id="st-lib-notice" role="status"></p>
 <div class="st-lib-count"><span id="st-lib-count" class="st-note" role="status"></span>
 <button type="button" class="st-act st-hidden" id="st-lib-new"></button><span class="st-spring"></span>
 <label class="st-note st-check" title="Play the next track from the second the last one was at, to hear two side by side">
@@ -101,6 +102,8 @@ def _bring_in() -> str:
 <button type="button" class="st-act" id="st-lib-import">Import</button></div>
 <label class="st-note st-check"><input type="checkbox" id="st-lib-watch"> keep watching it</label>
 <div id="st-lib-job" aria-live="polite"></div><div id="st-lib-folders"></div></figure>
+<figure class="st-panel st-hidden" id="st-lib-ears-panel"><figcaption class="st-title">What hears the library</figcaption>
+<div id="st-lib-ears"></div></figure>
 <figure class="st-panel"><figcaption class="st-title">Files</figcaption>
 <p class="st-note">Choose sound files to keep in the library. They are copied; yours stay where they are.</p>
 <label class="st-act">Choose files … <input type="file" id="st-lib-files" accept="audio/*" multiple hidden></label>

@@ -33,6 +33,7 @@ from studio.ui.bundle_routes import BundleRoutes
 from studio.ui.compare_routes import CompareRoutes
 from studio.ui.guard import refusal, too_many
 from studio.ui.library_routes import LibraryRoutes
+from studio.ui.library_work_routes import LibraryWorkRoutes
 from studio.ui.link_routes import LinkRoutes
 from studio.ui.live_wav import HEADERS as WAV_HEADERS
 from studio.ui.live_wav import Listeners, Streamed, live_wav
@@ -79,6 +80,7 @@ class StudioRoutes:
             *CompareRoutes(self._studio).routes(),
             *BundleRoutes(self._studio).routes(),
             *LibraryRoutes(self._studio).routes(),
+            *LibraryWorkRoutes(self._studio).routes(),
             *LinkRoutes(self._studio).routes(),
             *OutsideRoutes(self._studio).routes(),
             *PluginRoutes(self._studio).routes(),

@@ -17,6 +17,7 @@ from studio.engines.base import Listener, Sampling
 from studio.engines.sketch.engine import SketchEngine
 from tests.browser.conftest import open_page
 from tests.running import RunningStudio, running_studio
+from tests.tiny_clap import save_tiny_clap
 
 pytestmark = pytest.mark.browser
 SONGS = {
@@ -37,9 +38,14 @@ def music(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def filled(browser: Browser, music: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("library-data")
+
+
+@pytest.fixture(scope="module")
+def filled(browser: Browser, music: Path, data: Path) -> Iterator[RunningStudio]:
     """A studio whose owner has imported the folder through the page."""
-    with running_studio(tmp_path_factory.mktemp("library-data")) as running:
+    with running_studio(data) as running:
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         open_library(page, running.url)
         expect(page.locator("#st-lib-list")).to_contain_text("Your music will stand here")
@@ -177,6 +183,27 @@ def test_a_library_that_is_not_read_yet_says_so(page: Page, filled: RunningStudi
     for route in held:
         route.continue_()
     expect(page.locator(".st-track")).to_have_count(6)
+
+
+def test_a_model_that_came_offers_to_hear_and_leaves_the_choice(library: Page, data: Path) -> None:
+    library.locator("[data-view=bring]").click()
+    built_in, clap = library.locator(".st-ear").nth(0), library.locator(".st-ear").nth(1)
+    expect(built_in).to_contain_text("hears the library")
+    expect(clap.get_by_role("button")).to_have_text(["Download"])
+    folder = save_tiny_clap(data / "models" / "laion--clap-htsat-unfused")
+    notice = library.locator("#st-lib-notice")
+    expect(notice).to_contain_text("6 tracks are not yet heard by CLAP htsat-unfused")
+    notice.get_by_role("button", name="Hear them").click()
+    expect(library.locator("#st-lib-job")).to_contain_text("6 changed")
+    expect(notice).to_be_hidden()
+    library.locator("#st-lib-words").fill("harbour lights")
+    expect(library.locator("#st-lib-count")).to_contain_text("sound by CLAP htsat-unfused (full)")
+    built_in.get_by_role("button", name="Use").click()
+    expect(built_in).to_contain_text("hears the library")
+    expect(library.locator("#st-lib-count")).to_have_text("Best of 6 tracks, words by their meaning and letter")
+    clap.get_by_role("button", name="Delete").click()
+    expect(clap.get_by_role("button")).to_have_text(["Download"])
+    assert not folder.exists()
 
 
 def test_the_list_does_not_move_under_who_reads_it(library: Page, filled: RunningStudio, music: Path) -> None:

@@ -19,8 +19,9 @@ from rag.importing import Report
 from rag.tracks import Track
 from studio.engines.base import Rendering, Sampling
 from studio.history.history import History
+from studio.library.ears import BUILT_IN
 from studio.library.jobs import LibraryBusy
-from studio.library.library import BUILT_IN, Library, vocabulary
+from studio.library.library import Library, vocabulary
 from studio.library.map import Drawn, LibraryMap
 from studio.library.watch import Watch
 from studio.models.clap import ClapModels
@@ -176,9 +177,11 @@ def test_a_style_of_the_map_is_asked_for_by_the_drawing_it_is_in(library: Librar
     figures = Features(120.0, 0.9, 0.8, 0, 0.7, 0.5, 0.6, -14.0, 6.0, 900.0, 0.9, 0.9)
     added = []
     for number in range(24):
-        vector = noise.normal(0, 0.05, library.signal.dimensions) + np.eye(library.signal.dimensions)[number % 3]
+        vector = (
+            noise.normal(0, 0.05, library.ears.signal.dimensions) + np.eye(library.ears.signal.dimensions)[number % 3]
+        )
         track = Track(f"/music/{number}.flac", genre=("jazz", "techno", "ambient")[number % 3], features=figures)
-        vectors = {(library.signal.identity, "sound"): vector.astype(np.float32)}
+        vectors = {(library.ears.signal.identity, "sound"): vector.astype(np.float32)}
         added.append(library.tracks.add(track, vectors=vectors).id)
     maps = LibraryMap(library)
     drawn = finished(maps)
@@ -206,9 +209,9 @@ def test_a_model_that_arrives_is_another_index_and_offers_to_hear_again(
     library.start_import([tmp_path / "music"])
     library.jobs.wait(timeout_seconds=120)
     before = library.index
-    assert library.model == BUILT_IN and library.to_be_heard() == 0
+    assert library.ears.model == BUILT_IN and library.to_be_heard() == 0
     save_tiny_clap(settings.models_dir / "laion--clap-htsat-unfused")
-    assert library.model == "laion/clap-htsat-unfused"
+    assert library.ears.model == "laion/clap-htsat-unfused"
     assert library.index is not before and library.index.store.count() == 0
     assert library.to_be_heard() == 1
     library.start_reindex()
@@ -218,6 +221,34 @@ def test_a_model_that_arrives_is_another_index_and_offers_to_hear_again(
     track = next(library.tracks.stream())
     assert track.genre_by == "clap" and track.genre in vocabulary().genres
     assert before.store.count() == 1  # the built-in tier's vectors are still there
+
+
+def test_what_hears_is_chosen_and_stays_chosen(library: Library, settings: Settings) -> None:
+    with pytest.raises(ModelError, match="not on this machine yet"):
+        library.listen_by("laion/clap-htsat-unfused")
+    save_tiny_clap(settings.models_dir / "laion--clap-htsat-unfused")
+    assert library.sound.tier == "full"
+    library.listen_by(BUILT_IN)
+    again = Library(settings)
+    assert again.ears.model == BUILT_IN and again.sound.tier == "built-in"
+    again.listen_by("clap-htsat-unfused")
+    assert library.ears.model == "laion/clap-htsat-unfused"
+    library.delete_model("laion/clap-htsat-unfused")
+    assert library.ears.model == again.ears.model == BUILT_IN and library.sound.tier == "built-in"
+    again.close()
+    decided = Library(Settings(data_dir=settings.data_dir, library_model=BUILT_IN))
+    with pytest.raises(ModelError, match="MUSICGEN_STUDIO_LIBRARY_MODEL"):
+        decided.listen_by(BUILT_IN)
+    decided.close()
+
+
+def test_a_take_made_while_the_library_is_open_is_found_by_ear(
+    library: Library, store: TakeStore, history: History
+) -> None:
+    assert library.index.store.count() == 0
+    kept_take(store, history, "jazz", piece(seed=2))
+    assert library.takes is not None and library.takes.step() == (1, 0)
+    assert library.index.store.ids() == set(library.tracks.ids()) != set()
 
 
 def test_a_model_the_settings_name_must_be_here(settings: Settings) -> None:

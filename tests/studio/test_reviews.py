@@ -124,7 +124,7 @@ def test_with_a_clap_model_a_take_is_held_against_its_words(data_dir: Path) -> N
     settings = Settings(data_dir=data_dir)
     save_tiny_clap(settings.models_dir / "laion--clap-htsat-unfused")
     with Studio(settings) as studio:
-        assert studio.library.models.status("laion/clap-htsat-unfused").state == "present"
+        assert studio.library.ears.models.status("laion/clap-htsat-unfused").state == "present"
         take_id = made(studio)
         review = studio.reviews.wait(take_id, timeout_seconds=120)
         assert review is not None

@@ -282,6 +282,17 @@ def test_nothing_is_fetched_without_the_right_or_from_elsewhere(client: httpx.Cl
         assert client.post("/studio/library/outside/youtube", json=body).status_code == 400
 
 
+def test_what_hears_is_chosen_on_the_page_and_a_model_that_is_not_here_is_said(client: httpx.Client) -> None:
+    ears = client.get("/studio/library/status").json()["ears"]
+    assert (ears["model"], ears["decided"]) == ("built-in", False)
+    assert [(one["state"], one["licence"]) for one in ears["models"]] == [("absent", "Apache-2.0")] * 2
+    asked = {"do": "use", "model": ears["models"][0]["id"]}
+    reply = client.post("/studio/library/ears", json=asked)
+    assert reply.status_code == 400 and "not on this machine yet" in reply.json()["detail"]
+    assert client.post("/studio/library/ears", json={"do": "use", "model": "built-in"}).status_code == 200
+    assert client.post("/studio/library/ears", json={"do": "sell", "model": "built-in"}).status_code == 404
+
+
 def test_charts_are_drawn_by_this_studios_own_script(client: httpx.Client) -> None:
     reply = client.get("/studio/library/plotly.js")
     assert reply.status_code == 200 and b"plotly" in reply.content[:400]
@@ -344,7 +355,8 @@ def test_a_guest_sees_and_hears_only_what_that_guest_brought(shared: Served, sou
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "import"), ("POST", "work"), ("POST", "forget"), ("POST", "outside/table"), ("POST", "outside/youtube"),
+        ("POST", "import"), ("POST", "work"), ("POST", "forget"), ("POST", "ears"), ("POST", "outside/table"),
+        ("POST", "outside/youtube"),
         ("POST", "outside/spotify/sign-in"), ("POST", "outside/spotify/playlist"), ("GET", "outside/spotify/back"),
     ],
 )  # fmt: skip

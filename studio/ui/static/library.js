@@ -1,6 +1,7 @@
 // The Library tab: one question (words, songs, a clip, filters), its answer as a list, and what may be done with each
 // track. Charts, the tray and bringing music in are in files of their own; they change the question through `ask`.
 import { Bring } from "./library_bring.js";
+import { Ears } from "./library_ears.js";
 import { Charts } from "./library_charts.js";
 import { Tray } from "./library_tray.js";
 import { rowOf } from "./library_rows.js";
@@ -39,6 +40,7 @@ export class Library {
     this.tray = new Tray(this, act);
     this.charts = new Charts(this);
     this.bring = new Bring(this);
+    this.ears = new Ears(this);
     this.listen();
     this.status();
   }
@@ -274,6 +276,7 @@ export class Library {
       return;
     }
     this.bring.show(this.now);
+    this.ears.show(this.now);
     if (this.now.tracks === this.known) return;
     const first = this.known === undefined, more = this.now.tracks - (this.known ?? 0);
     if (!first && this.beingRead) return this.offer(more);

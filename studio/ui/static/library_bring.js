@@ -41,7 +41,7 @@ export class Bring {
 
   // What stands below the field: written anew only when something in it has changed, so that no press goes astray.
   folders(now) {
-    const key = JSON.stringify([now.hears, now.to_be_heard, now.notice, now.folders, now.gone, now.broken, this.forgetting]);
+    const key = JSON.stringify([now.notice, now.folders, now.gone, now.broken, this.forgetting]);
     if (key === this.written) return;
     this.written = key;
     const said = [];
@@ -61,8 +61,6 @@ export class Bring {
       this.library.status();
     };
     const ask = (path) => { this.forgetting = path; this.folders(now); };
-    note(now.tier === "full" ? `${now.hears} hears the library.` : "The built-in tier hears the library. A CLAP model, in Generate under Models, hears words in the sound as well.");
-    if (now.to_be_heard) note(`${tracks(now.to_be_heard)} not yet heard by it.`, ["Hear them", () => this.work("reindex")]);
     if (now.notice) note(now.notice);
     for (const [path, watched, count] of now.folders ?? []) {
       if (this.forgetting === path)
