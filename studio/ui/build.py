@@ -59,6 +59,14 @@ def build_page(studio: Studio) -> gr.Blocks:
     return blocks
 
 
+# Words that were typed while the studio was away (static/away.js) never reached what is kept.
+_WITH_DRAFT = """(kept) => {
+  const draft = JSON.parse(sessionStorage.getItem("studio-draft") ?? "null");
+  sessionStorage.removeItem("studio-draft");
+  return draft && (draft.until === null || Date.now() < draft.until) ? { ...kept, words: draft.words } : kept;
+}"""
+
+
 def _keep_form(blocks: gr.Blocks, fields: dict[str, Any], studio: Studio) -> None:
     """What stands in the fields survives a reload, in the browser alone; a default that moved takes the old one's place."""
     kept = gr.BrowserState({}, storage_key="studio-form", secret="musicgen-studio")
@@ -75,7 +83,7 @@ def _keep_form(blocks: gr.Blocks, fields: dict[str, Any], studio: Studio) -> Non
                 shown[name] = default.value
         return [shown.get(name, gr.skip()) for name in names]
 
-    blocks.load(restore, kept, list(fields.values()), **private)
+    blocks.load(restore, kept, list(fields.values()), js=_WITH_DRAFT, **private)
     gr.on(
         [field.change for field in fields.values()],
         lambda *values: dict(zip(names, values, strict=True)),

@@ -13,7 +13,9 @@ HEAD = f"""<header class="st-head">{_MARK}
 <button type="button" class="st-icon" id="st-help" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)">?</button>
 <button type="button" class="st-icon" id="st-theme" aria-label="Dark or light" title="Dark or light">
 <svg viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9z"/></svg></button>
-</header>"""
+</header>
+<div id="st-away" class="st-hidden" role="alert">The studio does not answer: it was closed, or the machine is very busy.
+What you type stays, and this page goes on by itself once it is there again.</div>"""
 
 # One button: press, speak, press again (static/voice.js). Its line says how it goes, and offers what is missing.
 MICROPHONE = """<button type="button" class="st-icon st-mic" id="st-mic" aria-pressed="false"

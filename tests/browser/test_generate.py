@@ -250,6 +250,16 @@ def test_generate_pressed_before_the_new_plan_has_arrived_plays_no_mixture(page:
     expect(page.locator("#st-plan-strip")).to_contain_text(plan["title"]["value"])
 
 
+def test_a_double_click_is_one_wish(page: Page) -> None:
+    before, known = newest_take(page), page.evaluate("() => studio.jobs.known.size")
+    page.get_by_label("Describe the music").fill("ambient pads, calm")
+    page.get_by_label("Length").fill("4")
+    page.get_by_label("Length").blur()
+    page.locator("#st-generate").dblclick()
+    wait_for_new_take(page, before)
+    assert page.evaluate("() => studio.jobs.known.size") == known + 1
+
+
 def test_what_was_not_understood_stands_on_the_card(page: Page) -> None:
     before = newest_take(page)
     ask(page, "eine kleine Nachtmusik, 90 bpm", seconds=4)

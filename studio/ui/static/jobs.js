@@ -1,4 +1,5 @@
 // The queue: every job of this visitor, as the server tells of it. It survives a reload because it is the server's.
+import { Away } from "./away.js";
 import { clock } from "./deck.js";
 import { PLAY } from "./icons.js";
 import { make, redraw } from "./making.js";
@@ -14,6 +15,7 @@ export class Jobs {
     this.known = new Map();
     this.armed = 0; // how many jobs this page has asked for and will play as soon as they sound
     this.first = true;
+    this.away = new Away();
     this.connect();
   }
 
@@ -22,7 +24,9 @@ export class Jobs {
     this.source.onmessage = (event) => this.update(JSON.parse(event.data).jobs);
     this.source.addEventListener("beside", (event) => this.onBeside?.(JSON.parse(event.data)));
     // EventSource reconnects by itself; a closed one (the studio was restarted) is opened anew.
+    this.source.onopen = () => this.away.found();
     this.source.onerror = () => {
+      this.away.lost();
       if (this.source.readyState === EventSource.CLOSED) setTimeout(() => this.connect(), 2000);
     };
   }

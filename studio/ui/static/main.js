@@ -85,6 +85,8 @@ here("st-plugin").then(async (box) => {
   const { PlugIns } = await import("./plugin.js");
   window.studio.plugIns = new PlugIns(box);
 });
+// A double click is one wish.
+document.getElementById("st-generate").addEventListener("click", (event) => event.detail > 1 && event.stopImmediatePropagation(), true);
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
 document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
 document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));
