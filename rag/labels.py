@@ -1,7 +1,8 @@
 """What to call a track: its genre and moods, and a sentence it is found by.
 
-In order of trust: what its maker says (a take's plan), its file's tags, CLAP asked in words (zero-shot), and rules on its
-figures, which are rough; who said it is kept with it. The words themselves are handed in, so that the library speaks
+In order of trust: what its maker says (a take's plan), its file's tags, the folder it was put into, and CLAP asked in words
+(zero-shot); moods also by rules on its figures, which are rough. Who said it is kept with it. Tempo, energy and mode do not
+tell a genre (a rule on them was right about one track in three), so without any of these it is left open. The words themselves are handed in, so that the library speaks
 the same language as the rest of the studio. Knows nothing of files.
 """
 
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,25 +23,16 @@ from rag.tracks import Track
 if TYPE_CHECKING:
     from rag.embeddings import Embedder
 
-# Under this likelihood the rules keep silent: a wrong genre is worse than none.
-_LEAST_LIKELY = 0.25
-_NO_GENRE = 0.3  # what speaks for a genre that is not on the list
 _MOST_MOODS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A genre or mood. aliases: as people write it. tempo_bpm: usual range; energy: 0 to 1; modes: usual, by name.
-
-    prompt: how it is put to CLAP, like “This is jazz music.”
-    """
+    """A genre or mood. aliases: as people write it. prompt: how it is put to CLAP, like “This is jazz music.”"""
 
     name: str
     label: str
     aliases: tuple[str, ...] = ()
-    tempo_bpm: tuple[float, float] = (60.0, 180.0)
-    energy: float = 0.5
-    modes: tuple[str, ...] = ()
     prompt: str = ""
 
 
@@ -52,7 +45,7 @@ class Vocabulary:
 
 
 class Labels:
-    """Labels tracks. listener: an embedder that hears words, asked zero-shot; None leaves tags and rules."""
+    """Labels tracks. listener: an embedder that hears words, asked zero-shot; None leaves tags, folders and rules."""
 
     def __init__(self, vocabulary: Vocabulary, *, listener: Callable[[], Embedder | None] = lambda: None) -> None:
         self.vocabulary = vocabulary
@@ -95,10 +88,14 @@ class Labels:
             ]
             if inside:
                 return max(inside, key=len), "tags"
+        folders = Path(track.path).parent.parts[:0:-1]
+        if not track.take_id and (
+            named := next((self._by_alias[n] for each in folders if (n := _plain(each)) in self._by_alias), "")
+        ):
+            return named, "folder"
         if sound is not None and (asked := self._likely("genres", sound)):
             return asked[0], "clap"
-        assert track.features is not None
-        return _by_rules(track.features, self.vocabulary.genres)
+        return "", ""
 
     @cached_property
     def _by_alias(self) -> dict[str, str]:
@@ -131,27 +128,6 @@ class Labels:
         words = self._asked[listener.identity][0 if what == "genres" else 1]
         names = list(kinds)
         return [names[n] for n in np.argsort(-(words @ sound), kind="stable")]
-
-
-def _by_rules(heard: Features, genres: Mapping[str, Kind]) -> tuple[str, str]:
-    """The genre whose usual tempo, energy and mode fit best, when it clearly does; ("", "") otherwise."""
-    scores = np.array([_fit(heard, kind) for kind in genres.values()])
-    if not len(scores) or scores.max() <= 0:
-        return "", ""
-    best = int(np.argmax(scores))
-    likely = float(scores[best] / (scores.sum() + _NO_GENRE))
-    return (list(genres)[best], "rules") if likely >= _LEAST_LIKELY else ("", "")
-
-
-def _fit(heard: Features, kind: Kind) -> float:
-    low, high = kind.tempo_bpm
-    beyond = max(0.0, np.log2(low / heard.tempo_bpm), np.log2(heard.tempo_bpm / high))
-    wide = np.log2(high / low) + 0.15
-    mode = "minor" if heard.key >= 12 else "major"
-    minor = sum(each in ("minor", "dorian", "phrygian") for each in kind.modes) / max(1, len(kind.modes))
-    fits = minor if mode == "minor" else 1 - minor
-    tempo = np.exp(-0.5 * (beyond / 0.08) ** 2) / wide
-    return float(tempo * np.exp(-0.5 * ((heard.energy - kind.energy) / 0.15) ** 2) * (0.3 + fits))
 
 
 def moods_by_rules(heard: Features) -> list[str]:

@@ -118,10 +118,6 @@ class Retriever:
         hits = self._ranked(query, targets, wanted, candidates)
         return Answer(tuple(hits[query.offset : query.offset + limit]), self._tracks.count(filters), self._by(query))
 
-    def like_this(self, track_id: int, *, filters: Filters = EVERYTHING, limit: int = 20) -> Answer:
-        """The neighbours of a track of the library, itself left out."""
-        return self.find(Query(like={track_id: 1.0}, filters=filters, limit=limit))
-
     def mixed_vector(self, weights: Mapping[int, float]) -> np.ndarray | None:
         """The direction between tracks, each pulling by its weight, (dimensions,) at length 1; None without vectors."""
         kept = self._store.vectors(list(weights), using=SOUND)

@@ -42,7 +42,7 @@ class Track:
     hash: of the file's bytes. take_id: set for the studio's own takes; owner: whose take it is ("" the studio's user).
     state: present, gone (the file is not there any more) or broken (`reason` says why, as a sentence). genre_tags: what
     the file says of itself. genre, moods: what the studio makes of it, `genre_by` and `moods_by` the tier that said so:
-    "tags", "rules", "clap", "take" or "" for nothing. description: words it can be found by. heard_by: identity of the
+    "tags", "folder", "rules", "clap", "take" or "" for nothing. description: words it can be found by. heard_by: identity of the
     analysis behind `features`.
     """
 
@@ -134,10 +134,6 @@ class Tracks(Database):
 
     def by_path(self, path: str | Path) -> Track | None:
         rows = self.read("SELECT * FROM tracks WHERE path = ?", (str(path),))
-        return _track(rows[0]) if rows else None
-
-    def by_take(self, take_id: str) -> Track | None:
-        rows = self.read("SELECT * FROM tracks WHERE take_id = ?", (take_id,))
         return _track(rows[0]) if rows else None
 
     def takes(self) -> dict[str, tuple[int, str]]:

@@ -128,28 +128,24 @@ class Library:
         for place in places:
             if not place.exists():
                 raise LibraryError(f"{place} is not there: choose a folder or a sound file.")
+        self.jobs.refuse_if_busy()
         for place in places:
             if place.is_dir():
                 self.tracks.add_folder(place, watched=watched)
         if watched:
             self.watch_folders()
-        what = f"Importing {places[0].name}" + (f" and {len(places) - 1} more" if len(places) > 1 else "")
-        return self.jobs.start(
-            "import",
-            what,
-            lambda progress, cancelled: self.importer().run(places, progress=progress, cancelled=cancelled),
-        )
+        return self._start_import("Importing", places)
 
     def rescan(self, folders: Sequence[Path] = ()) -> LibraryJob | None:
         """Look again through the remembered folders, or these; None when there are none."""
         places = [folder for folder in folders or self.tracks.folders() if folder.is_dir()]
-        return self.start_again(places) if places else None
+        return self._start_import("Looking through", places) if places else None
 
-    def start_again(self, places: Sequence[Path]) -> LibraryJob:
-        """Import without changing which folders are remembered."""
+    def _start_import(self, doing: str, places: Sequence[Path]) -> LibraryJob:
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
         return self.jobs.start(
             "import",
-            f"Looking through {places[0].name}",
+            f"{doing} {places[0].name or places[0]}{more}",
             lambda progress, cancelled: self.importer().run(places, progress=progress, cancelled=cancelled),
         )
 
@@ -233,12 +229,6 @@ class Library:
         newest = self.tracks.listing(filters, order="added", limit=1)
         return self.tracks.count(filters), newest[0].id if newest else 0, self.sound.identity
 
-    def catch_up(self) -> None:
-        """Bring kept takes into the library and the index in step with it; cheap when nothing has changed."""
-        if self.takes is not None:
-            self.takes.step()
-        self.importer().finish()
-
     def watch_folders(self) -> None:
         """Watch the folders marked so, from now on."""
         self.watch.follow([folder for folder, watched in self.tracks.folders().items() if watched and folder.is_dir()])
@@ -280,15 +270,11 @@ def vocabulary() -> Vocabulary:
 
     return Vocabulary(
         genres={
-            name: Kind(
-                name, each.label, each.aliases, each.tempo_bpm, each.energy, each.modes, f"This is {each.label} music."
-            )
+            name: Kind(name, each.label, each.aliases, f"This is {each.label} music.")
             for name, each in genres().items()
         },
         moods={
-            name: Kind(
-                name, each.label, each.aliases, modes=each.modes, prompt=f"This music sounds {each.label.lower()}."
-            )
+            name: Kind(name, each.label, each.aliases, f"This music sounds {each.label.lower()}.")
             for name, each in moods().items()
         },
     )

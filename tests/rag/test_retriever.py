@@ -77,7 +77,7 @@ def test_figures_in_the_words_count(retriever: Retriever) -> None:
 
 
 def test_like_this_song_finds_its_kind_and_leaves_itself_out(retriever: Retriever) -> None:
-    answer = retriever.like_this(1)
+    answer = retriever.find(Query(like={1: 1.0}))
     assert [hit.track.id for hit in answer.hits[:2]] in ([2, 5], [5, 2])
     assert 1 not in [hit.track.id for hit in answer.hits]
     hit = next(hit for hit in answer.hits if hit.track.id == 2)

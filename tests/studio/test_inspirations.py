@@ -155,7 +155,8 @@ def test_a_melody_is_a_references_loudest_stretch(studio: Studio, techno: Take) 
 
 
 def test_the_prompt_agent_hears_of_tracks_near_the_words(studio: Studio, techno: Take, bossa: Take) -> None:
-    studio.library.catch_up()
+    assert studio.library.takes is not None
+    studio.library.takes.step()
     context, near = studio.inspirations.context(Brief(words="bossa nova"), Taste(), owner="")
     assert near and near[0].take_id == bossa.id
     assert any(bossa.title in described for described in context.nearest)
@@ -165,7 +166,8 @@ def test_the_prompt_agent_hears_of_tracks_near_the_words(studio: Studio, techno:
 
 
 def test_a_style_of_the_library_is_put_into_words(studio: Studio, techno: Take, bossa: Take) -> None:
-    studio.library.catch_up()
+    assert studio.library.takes is not None
+    studio.library.takes.step()
     tracks = [track for track in studio.library.tracks.stream() if track.take_id == techno.id]
     words = studio.inspirations.prompt_of(tracks)
     assert "Techno" in words

@@ -66,6 +66,17 @@ def kept_take(store: TakeStore, history: History, words: str, clip: Clip, *, own
     return take
 
 
+def step(library: Library) -> None:
+    """What the watcher does when a take was kept or binned, and a question after that."""
+    assert library.takes is not None
+    library.takes.step()
+    assert library.index
+
+
+def track_of_take(library: Library, take: Take) -> Track | None:
+    return next((track for track in library.tracks.stream(state=None) if track.take_id == take.id), None)
+
+
 def test_opening_a_library_reads_and_writes_nothing(settings: Settings) -> None:
     Library(settings).close()
     assert not settings.library_dir.exists()
@@ -73,8 +84,8 @@ def test_opening_a_library_reads_and_writes_nothing(settings: Settings) -> None:
 
 def test_a_kept_take_is_a_track_with_what_its_plan_says(library: Library, store: TakeStore, history: History) -> None:
     take = kept_take(store, history, "bossa nova, rainy evening, 132 bpm", piece(seed=1), owner="ann")
-    library.catch_up()
-    track = library.tracks.by_take(take.id)
+    step(library)
+    track = track_of_take(library, take)
     assert track is not None and track.features is not None
     assert (track.genre, track.genre_by, track.owner, track.title) == ("bossa_nova", "take", "ann", take.title)
     assert "rainy evening" in track.description
@@ -85,14 +96,14 @@ def test_a_kept_take_is_a_track_with_what_its_plan_says(library: Library, store:
 
 def test_a_binned_take_leaves_the_library_and_comes_back(library: Library, store: TakeStore, history: History) -> None:
     take = kept_take(store, history, "jazz", piece(seed=2))
-    library.catch_up()
+    step(library)
     store.to_bin(take.id)
     history.set_state(take.id, "binned")
-    library.catch_up()
+    step(library)
     assert library.tracks.count() == library.index.store.count() == 0
     store.restore(take.id)
     history.set_state(take.id, "kept")
-    library.catch_up()
+    step(library)
     assert library.tracks.count() == library.index.store.count() == 1
 
 
@@ -103,9 +114,9 @@ def test_takes_are_noticed_in_the_background(
     library.begin()
     take = kept_take(store, history, "jazz", piece(seed=2))
     patience = time.monotonic() + 60
-    while library.tracks.by_take(take.id) is None and time.monotonic() < patience:
+    while track_of_take(library, take) is None and time.monotonic() < patience:
         time.sleep(0.1)
-    assert library.tracks.by_take(take.id) is not None
+    assert track_of_take(library, take) is not None
     assert library.index.store.count() == 1  # in step as soon as somebody looks
 
 
@@ -169,6 +180,9 @@ def test_nothing_is_taken_out_while_an_import_puts_in(library: Library, tmp_path
     library.jobs.start("import", "Importing", lambda progress, cancelled: Report(added=int(go_on.wait(30))))
     with pytest.raises(LibraryBusy, match="under way"):
         library.forget_folder(tmp_path, tracks=True)
+    with pytest.raises(LibraryBusy, match="under way"):
+        library.start_import([tmp_path])
+    assert library.tracks.folders() == {}
     go_on.set()
 
 

@@ -5,7 +5,7 @@ import { element, pretty } from "./library.js";
 
 const folder = (file) => file?.split(/[\\/]/).at(-2) ?? ""; // what an untagged file is known by
 const GUESSED = ["rules", "clap"];
-const SAID = { tags: "by the file’s tags", rules: "a guess by the studio’s rules", clap: "a guess by CLAP, by ear", take: "as it was planned" };
+const SAID = { tags: "by the file’s tags", folder: "by its folder’s name", rules: "a guess by the studio’s rules", clap: "a guess by CLAP, by ear", take: "as it was planned" };
 
 export function rowOf(library, track) {
   const row = element("article", "st-track");
