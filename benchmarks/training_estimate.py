@@ -66,12 +66,13 @@ def _said(config: Path) -> dict[str, float]:
 
 def say(path: Path) -> None:
     from studio.training.config import read_config
+    from studio.training.devices import precision_on
     from studio.training.estimate import estimate
     from studio.training.manifest import read_data_set
     from studio.training.trial import try_out
 
     config = read_config(path)
-    trial = try_out(config, device="cpu", precision="fp32")
+    trial = try_out(config, device="cpu", precision=precision_on(config, "cpu"))
     found = estimate(config, device="cpu", trial=trial, held_out=len(read_data_set(config.data_set).held_out))
     print(json.dumps({"seconds": found.seconds, "bytes": found.memory_bytes}))
 

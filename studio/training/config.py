@@ -62,7 +62,7 @@ class RunConfig(BaseModel):
     model: the checkpoint's folder. model_name: what it is called in the catalogue, kept in the adapter. data_set: the
     folder with manifest.jsonl. batch: segments at once on one device; accumulate: batches before a step. word_dropout:
     the share of segments trained without their words. ema: how much of the running mean of weights each step keeps, 0
-    off. keep: checkpoints kept, besides the best. threads: of the CPU, 0 for torch's own choice.
+    off. precision: "auto" is the device's quickest that learns as well (devices.py). keep: checkpoints kept, besides the best. threads: of the CPU, 0 for torch's own choice.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -121,8 +121,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "16 GB": {"batch": 2, "accumulate": 4, "gradient_checkpointing": True, "lora": {"rank": 16, "alpha": 16}},
     "24 GB": {"batch": 4, "accumulate": 2, "gradient_checkpointing": True, "lora": {"rank": 32, "alpha": 32}},
     "CPU": {
-        "batch": 1, "accumulate": 2, "segment_seconds": 10.0, "gradient_checkpointing": False, "precision": "fp32",
-        "device": "cpu", "steps": 100, "warmup_steps": 10, "lora": {"rank": 8, "alpha": 8},
+        "batch": 1, "accumulate": 2, "segment_seconds": 10.0, "gradient_checkpointing": False, "device": "cpu",
+        "steps": 100, "warmup_steps": 10, "lora": {"rank": 8, "alpha": 8},
     },
 }  # fmt: skip
 

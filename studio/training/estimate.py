@@ -13,6 +13,7 @@ from typing import Any
 
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect
 from studio.training.config import PRESETS, RunConfig
+from studio.training.devices import precision_on
 from studio.training.trial import Trial
 
 NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
@@ -87,13 +88,6 @@ def adapter_parameters(config: RunConfig, model: Checkpoint) -> int:
     return model.layers * one_layer
 
 
-def precision_on(config: RunConfig, device: str) -> str:
-    """The number format a run takes on a device."""
-    if config.precision != "auto":
-        return config.precision
-    return "bf16" if device == "cuda" else "fp32"
-
-
 def preset_for(memory_bytes: int, *, device: str) -> str:
     """The preset for so much memory of a graphics card; the CPU has its own."""
     if device != "cuda":
@@ -112,26 +106,6 @@ def quickest(config: RunConfig, preset: str, *, checkpoint: Checkpoint | None = 
     quick = config.changed(gradient_checkpointing=False)
     needed = estimate(quick, device="cuda", checkpoint=checkpoint).memory_bytes
     return quick if needed <= 1e9 * int(preset.split()[0]) else config
-
-
-def device_here(config: RunConfig | None = None) -> str:
-    """Where a run would go on this machine."""
-    if config is not None and config.device != "auto":
-        return config.device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def free_memory_bytes(device: str) -> int:
-    """Memory that is free on the device now."""
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
 
 
 def _steps(config: RunConfig, model: Checkpoint) -> int:

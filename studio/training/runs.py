@@ -24,8 +24,9 @@ from studio.engines.musicgen.adapters import Adapter, Shelf
 from studio.training.checkpoints import Checkpoints
 from studio.training.cloud import Cloud
 from studio.training.config import CONFIG_FILE, RunConfig, read_config, write_config
+from studio.training.devices import device_here, free_memory_bytes
 from studio.training.errors import RunError, why
-from studio.training.estimate import device_here, estimate, free_memory_bytes
+from studio.training.estimate import estimate
 from studio.training.progress import Curve, ProgressLog, read_progress
 from studio.training.train import LOCK, STOP
 

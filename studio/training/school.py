@@ -243,7 +243,7 @@ class School:
             card = self._studio.catalogue.card(engine)
         except ModelError:
             return
-        from studio.training.estimate import device_here
+        from studio.training.devices import device_here
 
         device = device_here()
         self.runs.check_room(needed_bytes=card.memory_needed_bytes(device), device=device, label=card.label)

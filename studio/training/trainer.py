@@ -19,6 +19,7 @@ from studio.engines.musicgen.checkpoint import inspect
 from studio.training.checkpoints import Checkpoints, Saved, load_state
 from studio.training.codes import codes_of
 from studio.training.config import RunConfig
+from studio.training.devices import device_here, precision_on
 from studio.training.errors import Diverged, LossIsNoNumber, RunError, why
 from studio.training.learner import Dealer, Ear, Lesson, make_learner, put_adapters_on
 from studio.training.manifest import DataSet, Segment, check_data_set, read_data_set
@@ -80,7 +81,7 @@ class Trainer:
         config = self.config
         if config.threads:
             torch.set_num_threads(config.threads)
-        self._precision = _precision(config)
+        self._precision = precision_on(config, device_here(config))
         mixed = {"fp32": "no", "bf16": "bf16", "fp16": "fp16"}[self._precision]
         self._accelerator = Accelerator(mixed_precision=mixed, cpu=config.device == "cpu")
         self._is_main = self._accelerator.is_main_process
@@ -344,17 +345,6 @@ class Trainer:
             raise RunError(
                 f"The run’s log could not be written ({why(error)}): free some space, then resume; the checkpoints are whole."
             ) from error
-
-
-def _precision(config: RunConfig) -> str:
-    """What "auto" means: float32 on a CPU and on MPS, bfloat16 on a card that has it, else float16."""
-    import torch
-
-    if config.precision != "auto":
-        return config.precision
-    if config.device == "cpu" or not torch.cuda.is_available():
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
 
 
 def _chroma(data_set: DataSet, segment: Segment) -> Any:

@@ -152,15 +152,15 @@ def config_of(studio: Studio, values: dict[str, Any]) -> RunConfig:
 
 def estimate_view(config: RunConfig) -> str:
     """What the run needs of this machine, in a sentence and badges."""
-    from studio.training import estimate
+    from studio.training import devices, estimate
     from studio.training.trainer import MOST_LOOKED_AT
     from studio.training.trial import try_out
 
-    device = estimate.device_here(config)
+    device = devices.device_here(config)
     held_out = min(MOST_LOOKED_AT, len(read_data_set(config.data_set).held_out))
-    trial = try_out(config, device=device, precision=estimate.precision_on(config, device))
+    trial = try_out(config, device=device, precision=devices.precision_on(config, device))
     found = estimate.estimate(config, device=device, trial=trial, held_out=held_out)
-    facts = estimate.said(found, free_bytes=estimate.free_memory_bytes(device), device=device)
+    facts = estimate.said(found, free_bytes=devices.free_memory_bytes(device), device=device)
     kind = "full" if facts["fits"] else "warn"
     verdict = "fits" if facts["fits"] else "does not fit: choose less memory or a smaller model"
     return (

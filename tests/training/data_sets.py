@@ -56,7 +56,7 @@ def small_run(model: Path, data_set: Path, **fields: Any) -> RunConfig:
     settings: dict[str, Any] = {
         "name": "run", "model": model, "data_set": data_set, "device": "cpu", "steps": 6, "batch": 2, "accumulate": 2,
         "segment_seconds": 2.0, "learning_rate": 2e-3, "warmup_steps": 2, "held_out_every": 2, "checkpoint_every": 2,
-        "lora": {"rank": 4, "alpha": 4}, "threads": 1, "gradient_checkpointing": False,
+        "lora": {"rank": 4, "alpha": 4}, "threads": 1, "gradient_checkpointing": False, "precision": "fp32",
         "samples": {"prompts": ("a tune",), "every": 4, "seconds": 0.5},
     }  # fmt: skip
     return RunConfig.model_validate({**settings, **fields})

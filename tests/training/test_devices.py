@@ -18,6 +18,8 @@ import torch
 from studio.engines.musicgen.checkpoint import inspect
 from studio.engines.musicgen.load import load
 from studio.training.config import RunConfig, Samples
+from studio.training.devices import precision_on
+from studio.training.estimate import estimate
 from studio.training.learner import Dealt, Ear, Lesson, make_learner, put_adapters_on
 from studio.training.manifest import DataSet
 from studio.training.sounding import Sampler
@@ -86,3 +88,27 @@ def test_words_left_out_are_heard_as_nothing_whether_masked_or_not(checkpoint_fo
         for mask in (torch.zeros((1, 3), dtype=torch.long), torch.ones((1, 3), dtype=torch.long))
     )
     torch.testing.assert_close(masked, open_)
+
+
+def test_auto_is_bfloat16_on_a_processor_that_multiplies_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chosen(has: dict[str, bool], **fields: Any) -> str:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+        return precision_on(small_run(tmp_path, tmp_path, **{"precision": "auto", **fields}), "cpu")
+
+    assert chosen({"avx512_f": True, "avx512_bf16": True}) == "bf16"
+    assert chosen({"avx512_f": True, "amx_bf16": True}) == "bf16"
+    assert chosen({"avx512_f": True, "avx512_bf16": False, "amx_bf16": False}) == "fp32"
+    assert chosen({}) == "fp32"  # another kind of processor says other things
+    assert chosen({"avx512_bf16": True}, precision="fp32") == "fp32"
+
+
+def test_the_estimate_knows_the_format_that_auto_takes(
+    checkpoint_folder: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = small_run(checkpoint_folder("mono"), tmp_path, precision="auto")
+    parts = []
+    for has in (False, True):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
+        parts.append(estimate(config, device="cpu").parts)
+    assert parts[0]["the model"] == 2 * parts[1]["the model"]
+    assert parts[0]["a step"] > 1.7 * parts[1]["a step"]

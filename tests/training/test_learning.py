@@ -30,6 +30,7 @@ from studio.engines.sketch.engine import SketchEngine
 from studio.engines.steering import AdapterUse
 from studio.training.checkpoints import Checkpoints
 from studio.training.codes import codes_of
+from studio.training.config import CONFIG_FILE, read_config, write_config
 from studio.training.dataset import Recipe, build_data_set, sources_in
 from studio.training.learner import Dealer, Ear, Lesson, make_learner
 from studio.training.manifest import DataSet
@@ -117,6 +118,7 @@ def lessons(checkpoint_folder: Callable[[str], Path], tmp_path_factory: pytest.T
     )  # fmt: skip
     run = root / "run"
     run.mkdir()
+    write_config(run / CONFIG_FILE, config)
     Trainer(run, config).train()
     best = Checkpoints(run).best()
     assert best is not None
@@ -149,6 +151,13 @@ def _divergence(one: np.ndarray, other: np.ndarray) -> float:
 def test_the_held_out_loss_falls_by_a_fifth(lessons: Lessons) -> None:
     looks = lessons.curve.held_out
     assert looks[-1]["loss"] < 0.8 * looks[0]["loss"], [look["loss"] for look in looks]
+
+
+def test_in_bfloat16_it_learns_as_well(lessons: Lessons, tmp_path: Path) -> None:
+    """What "auto" takes where the processor has it: each look within one in a hundred of float32's."""
+    Trainer(tmp_path, read_config(lessons.run / CONFIG_FILE).changed(precision="bf16")).train()
+    for found, expected in zip(read_progress(tmp_path).held_out, lessons.curve.held_out, strict=True):
+        assert found["loss"] == pytest.approx(expected["loss"], rel=0.01)
 
 
 def test_at_strength_0_the_tokens_are_the_bases(lessons: Lessons) -> None:
