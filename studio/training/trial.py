@@ -38,18 +38,25 @@ class Trial:
         return config.steps * config.accumulate * self.batch + looks * held_out * self.look + frames * self.frame
 
 
-def try_out(config: RunConfig, *, device: str, precision: str, checkpoint: Checkpoint | None = None) -> Trial:
+def try_out(
+    config: RunConfig,
+    *,
+    device: str,
+    precision: str,
+    checkpoint: Checkpoint | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Trial:
     """Measure a run's speed on "cpu", "cuda" or "mps" in a few seconds; raises EngineError for a folder without a model."""
     import torch
 
     model = checkpoint or inspect(config.model)
     rows, steps = _tried(config, device)
     decoder = _decoder(config, layers=2, device=device, precision=precision)
-    parts = [_Part(decoder, config, rows=rows, steps=steps)]
+    part = _Part(decoder, config, rows=rows, steps=steps, clock=clock)
     with torch.random.fork_rng(devices=[]):
-        deep = [parts[0].seconds(what) for what in ("learn", "play")]
+        deep = [part.seconds(what) for what in ("learn", "play")]
         decoder.model.decoder.layers = decoder.model.decoder.layers[:1]
-        shallow = [parts[0].seconds(what) for what in ("learn", "play")]
+        shallow = [part.seconds(what) for what in ("learn", "play")]
     learn, play = (
         one + (model.layers - 1) * max(two - one, 0.25 * one) for one, two in zip(shallow, deep, strict=True)
     )
@@ -99,9 +106,10 @@ def _decoder(config: RunConfig, *, layers: int, device: str, precision: str) -> 
 class _Part:
     """What is timed: a batch learned from, and a frame played."""
 
-    def __init__(self, decoder: Any, config: RunConfig, *, rows: int, steps: int) -> None:
+    def __init__(self, decoder: Any, config: RunConfig, *, rows: int, steps: int, clock: Callable[[], float]) -> None:
         import torch
 
+        self._clock = clock
         self._decoder, self._config = decoder, config
         shape = decoder.config
         self._device, self._number = decoder.device, decoder.dtype
@@ -118,9 +126,9 @@ class _Part:
         return min(found)
 
     def _timed(self, act: Callable[[], None]) -> float:
-        started = time.perf_counter()
+        started = self._clock()
         act()
-        return time.perf_counter() - started
+        return self._clock() - started
 
     def _learn(self) -> None:
         import torch
