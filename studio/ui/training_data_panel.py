@@ -222,13 +222,14 @@ def _wire_table(studio: Studio, panel: DataPanel, table: gr.Dataframe, save: gr.
 
     def on_delete(name: str | None) -> list[Any]:
         studio.school.delete_data_set(name or "")
-        return [gr.update(choices=studio.school.data_sets(), value=None), *data_view(None)]
+        left = studio.school.data_sets()
+        return [gr.update(choices=left, value=next(iter(left), None)), gr.Accordion(open=not left), *data_view(None)]
 
     panel.chosen.change(refusing("That data set cannot be read", on_choose), panel.chosen, panel.view, **PRIVATE)
     table.select(on_row, panel.chosen, heard, **PRIVATE)
     save.click(refusing("Not saved", on_save), [panel.chosen, table], panel.view, **PRIVATE)
     delete.click(
-        refusing("Not deleted", on_delete), panel.chosen, [panel.chosen, *panel.view], **PRIVATE,
+        refusing("Not deleted", on_delete), panel.chosen, [panel.chosen, panel.builder, *panel.view], **PRIVATE,
         js="(name) => { if (!confirm('Delete this data set with its sound for good?')) throw new Error('kept'); return [name]; }",
     )  # fmt: skip
 

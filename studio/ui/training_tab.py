@@ -52,9 +52,11 @@ def build_training_tab(studio: Studio, item: gr.Tab, worn: list[Any]) -> None:
         there = [one for _, one in models]
         kept = gr.update(choices=models, value=model if model in there else next(iter(there), None))
         is_building = studio.school.building().state == "running"
-        return *choices(studio, chosen), kept, shelf_view(studio), gr.Timer(active=True), gr.Timer(active=is_building)
+        timers = gr.Timer(active=True), gr.Timer(active=is_building)
+        builder = gr.Accordion(open=is_building or not studio.school.data_sets())
+        return *choices(studio, chosen), kept, shelf_view(studio), *timers, builder
 
-    outputs = [data.chosen, data.takes, data.tracks, fields["model"], shelf, curves["timer"], data.timer]
+    outputs = [data.chosen, data.takes, data.tracks, fields["model"], shelf, curves["timer"], data.timer, data.builder]
     item.select(on_open, [data.chosen, fields["model"]], outputs, **PRIVATE)
 
 

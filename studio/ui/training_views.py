@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from studio.training.estimate import duration
 from studio.training.runs import RunView
+from studio.training.train import STOP
 
 SHOWN = ("Loss", "Codebooks", "Learning rate", "Gradient", "Speed")
 # Amber, teal, rose, blue, olive, violet: told apart in the dark, in the light and by most colour-blind eyes.
@@ -129,6 +130,8 @@ def _stage(view: RunView) -> str:
     """What a run is at before and between its steps; "" while it trains."""
     if view.state != "running":
         return ""
+    if (view.folder / STOP).exists():
+        return "saving, then stopping"
     if view.curve.state != "running":  # its process has only just been started
         return "starting"
     return "" if view.curve.stage == "training" else view.curve.stage
