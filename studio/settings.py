@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     voice_model: str = Field(default="whisper-base", description="The Whisper model that hears the microphone.")
     library_model: str = Field(
         default="auto",
-        description="What hears the library: auto (a CLAP model if one is here), built-in, or a CLAP model.",
+        description="What hears the library: auto (as chosen in its tab, else a CLAP model that is here), built-in, or a CLAP model.",
     )
     library_qdrant_url: str = Field(
         default="", description="A Qdrant server for the library's vectors; empty keeps them in the data folder."

@@ -165,7 +165,7 @@ export class Charts {
     const ring = (keys, colour, hole, inset) => ({ type: "pie", values: keys.map(() => 1), labels: keys.map((key) => seen.key_names[key]), customdata: keys, sort: false,
       direction: "clockwise", rotation: -15, hole, domain: { x: [inset, 1 - inset], y: [inset, 1 - inset] }, textposition: "inside", insidetextorientation: "horizontal",
       text: keys.map((key) => seen.key_names[key].replace(" major", "").replace(" minor", "m")), textinfo: "text", hovertemplate: "%{label}: %{hovertext}<extra></extra>",
-      hovertext: keys.map((key) => seen.keys[key].toLocaleString()), textfont: { color: keys.map((key) => (shade(key) > 0.6 ? this.onAccent : this.text)), size: 12 },
+      hovertext: keys.map((key) => seen.keys[key].toLocaleString()), textfont: { color: keys.map((key) => readable(mixed(colour, this.ground, shade(key)), [this.text, this.onAccent])), size: 12 },
       marker: { colors: keys.map((key) => mixed(colour, this.ground, shade(key))), line: { color: keys.map((key) => (String(key) === chosen ? this.text : this.line)), width: keys.map((key) => (String(key) === chosen ? 3 : 1)) } } });
     const minors = FIFTHS.map((tonic) => 12 + ((tonic + 9) % 12));
     return [ring(FIFTHS, this.accent, 0.66, 0), ring(minors, this.cool, 0.45, 0.19)];
@@ -212,7 +212,12 @@ export class Charts {
   }
 }
 
-// A colour of the theme, share of it over the ground; both as #rrggbb.
-const mixed = (colour, ground, share) => `rgb(${[1, 3, 5].map((at) => Math.round(share * parseInt(colour.slice(at, at + 2), 16) + (1 - share) * parseInt(ground.slice(at, at + 2), 16)))})`;
+// Colours of the theme: as numbers of 0 to 255, share of one over the ground, and the ink that stands out on it most
+// (contrast as in WCAG 2.1).
+const channels = (colour) => (colour[0] === "#" ? [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16)) : colour.match(/\d+/g).map(Number));
+const mixed = (colour, ground, share) => `rgb(${channels(colour).map((one, n) => Math.round(share * one + (1 - share) * channels(ground)[n]))})`;
+const light = (colour) => channels(colour).map((one) => (one / 255) ** 2.2).reduce((sum, one, n) => sum + one * [0.2126, 0.7152, 0.0722][n], 0.05);
+const contrast = (one, other) => Math.max(light(one), light(other)) / Math.min(light(one), light(other));
+const readable = (ground, inks) => inks.reduce((best, ink) => (contrast(ink, ground) > contrast(best, ground) ? ink : best));
 const around = (lows) => (lows.length ? [Math.min(...lows) - 10, Math.max(...lows) + 15] : undefined); // one bar is no wall
 const escaped = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
