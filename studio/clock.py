@@ -1,6 +1,7 @@
 """The beat clock: what beat it is at which second, whoever keeps the time.
 
-Seconds are those of `time.monotonic()`, beats are quarter notes and go on below zero and past the bar. The timeline
+Seconds are those of `time.perf_counter()`, which all processes of a machine share and Windows keeps finer than any other clock;
+beats are quarter notes and go on below zero and past the bar. The timeline
 always runs, as Ableton Link's does; `playing` says whether the transport does. Knows nothing of networks, MIDI or sound.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, replace
-from time import monotonic
+from time import perf_counter
 from typing import Protocol
 
 SLOWEST_BPM, FASTEST_BPM = 20.0, 999.0  # Link's own limits
@@ -31,7 +32,7 @@ class BeatClock(Protocol):
         """Whether the transport runs; beats go by either way."""
 
     def beat_at(self, seconds: float) -> float:
-        """The beat at a moment of `time.monotonic()`."""
+        """The beat at a moment of `time.perf_counter()`."""
 
     def seconds_at(self, beat: float) -> float:
         """The moment of a beat, by the tempo as it is now; the inverse of `beat_at`."""
@@ -47,7 +48,7 @@ class Timeline:
     playing: bool = False
 
     def beat_at(self, seconds: float) -> float:
-        """The beat at a moment of `time.monotonic()`."""
+        """The beat at a moment of `time.perf_counter()`."""
         return self.beat + (seconds - self.seconds) * self.tempo_bpm / 60.0
 
     def seconds_at(self, beat: float) -> float:
@@ -59,7 +60,7 @@ class FreeClock:
     """A clock of our own, that nobody else follows or leads. Thread-safe: readers see one whole timeline or the next."""
 
     def __init__(self, tempo_bpm: float = 120.0) -> None:
-        self._line = Timeline(monotonic(), 0.0, checked_tempo(tempo_bpm))
+        self._line = Timeline(perf_counter(), 0.0, checked_tempo(tempo_bpm))
         self._lock = threading.Lock()
 
     @property
@@ -84,7 +85,7 @@ class FreeClock:
     def start(self, *, beat: float = 0.0, at: float | None = None) -> None:
         """Run the transport with `beat` falling on the moment `at` (None: now), which may lie ahead."""
         with self._lock:
-            moment = monotonic() if at is None else at
+            moment = perf_counter() if at is None else at
             self._line = replace(self._line, seconds=moment, beat=beat, playing=True)
 
     def stop(self) -> None:
@@ -99,7 +100,7 @@ class FreeClock:
         """
         tempo = checked_tempo(tempo_bpm)
         with self._lock:
-            moment = monotonic() if at is None else at
+            moment = perf_counter() if at is None else at
             beat = self._line.beat_at(moment)
             self._line = replace(self._line, seconds=moment, beat=beat, tempo_bpm=tempo)
 

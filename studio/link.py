@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from time import monotonic
+from time import perf_counter
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -122,7 +122,7 @@ class LinkSession:
         line = self._timeline
         if line is None:
             raise NotJoined
-        moment = monotonic() if after is None else after
+        moment = perf_counter() if after is None else after
         return next_bar(line, moment, beats_a_bar=self._choices.beats_a_bar)
 
     # ----------------------------------------------------------------------------------------- joining, leaving
@@ -204,7 +204,7 @@ class LinkSession:
             )
         except OSError as error:
             raise LinkError(f"Ableton Link cannot be started ({error.strerror}): install it again.") from error
-        self._error, self._heard_at, self._beats_added = "", monotonic(), 0.0
+        self._error, self._heard_at, self._beats_added = "", perf_counter(), 0.0
         threading.Thread(target=self._hear, args=(self._process,), name="link", daemon=True).start()
         threading.Thread(target=self._watch, args=(self._process,), name="link-watch", daemon=True).start()
 
@@ -238,7 +238,7 @@ class LinkSession:
             jump = heard.beat + self._beats_added - before.beat_at(heard.seconds)
             self._beats_added -= round(jump / bar) * bar
         line = replace(heard, beat=heard.beat + self._beats_added)
-        self._timeline, self._peers, self._heard_at = line, peers, monotonic()
+        self._timeline, self._peers, self._heard_at = line, peers, perf_counter()
         moved = before is None or abs(before.beat_at(line.seconds) - line.beat) > _MOVED_BEATS
         told = (peers, line.tempo_bpm, line.playing)
         if moved or before is None or told != (peers_before, before.tempo_bpm, before.playing):
@@ -252,7 +252,7 @@ class LinkSession:
                 if self._process is not process:
                     return
                 waits = SILENT_SECONDS if self._timeline else START_SECONDS
-                if monotonic() - self._heard_at > waits:
+                if perf_counter() - self._heard_at > waits:
                     self._end()
                     self._tell(error=_SILENT)
                     return

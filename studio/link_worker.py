@@ -4,7 +4,7 @@ Run as a script by a Python that has `aalink`, which is GPL and for that reason 
 when its input ends, so it cannot outlive the studio. Imports nothing of the studio's; needs nothing but `aalink`.
 
 In: {"do": "tempo", "bpm": 97}, {"do": "play"}, {"do": "stop"}, {"do": "bar", "beats": 4}, {"do": "sync", "on": true}.
-Out: {"seconds", "beat", "tempo_bpm", "playing", "peers"}, where `seconds` are `time.monotonic()`'s, which all processes
+Out: {"seconds", "beat", "tempo_bpm", "playing", "peers"}, where `seconds` are `time.perf_counter()`'s, which all processes
 of a machine share.
 """
 
@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import threading
-from time import monotonic
+from time import perf_counter
 from typing import Any
 
 from aalink import Link
@@ -60,7 +60,7 @@ def standing(link: Link) -> dict[str, Any]:
     """Where the session stands, the beat and the moment it was read at within some microseconds of each other."""
     best, seconds, beat = float("inf"), 0.0, 0.0
     for _ in range(_TRIES):
-        before, read, after = monotonic(), link.beat, monotonic()
+        before, read, after = perf_counter(), link.beat, perf_counter()
         if after - before < best:
             best, seconds, beat = after - before, (before + after) / 2, read
         if best < _GOOD_SECONDS:

@@ -25,7 +25,7 @@ __all__ = ["LiveMidi", "LiveMidiError", "now"]
 if TYPE_CHECKING:
     from studio.desk.desk import Desk
 
-now = time.perf_counter  # the clock of the MIDI process; a beat clock's moments are turned into its own
+now = time.perf_counter  # the clock of the MIDI process, of beat clocks and of pages
 _TICK_SECONDS = 0.02
 _TOLD_AGAIN_SECONDS = 0.25
 _SILENT_PAGE_SECONDS = 4.0
@@ -199,7 +199,7 @@ class LiveMidi:
             if self._room_clock() is None:
                 self.own_clock.set_tempo(tempo_bpm or self._score.tempo_bpm)
             clock, a_bar = self.clock, self._score.tempo_map.quarters_a_bar
-            moment = next_bar(clock, time.monotonic() + _AHEAD_SECONDS, beats_a_bar=a_bar)
+            moment = next_bar(clock, now() + _AHEAD_SECONDS, beats_a_bar=a_bar)
             self._starts_at_beat = clock.beat_at(moment)
             self._clock_ran = clock.playing
             self._send_all()
@@ -225,7 +225,7 @@ class LiveMidi:
         """Where the clock stands now, for the process; in its quarters."""
         if self._starts_at_beat is None or self._score is None:
             return
-        clock, moment = self.clock, time.monotonic()
+        clock, moment = self.clock, now()
         runs = clock.playing
         if self._clock_ran and not runs:
             return self._halt()
@@ -238,7 +238,7 @@ class LiveMidi:
         self._clock_ran, self._told = runs, (moment, clock.tempo_bpm / 60.0)
         length = self._loop_quarters() if self._switches.go_round else 0.0
         self._move(
-            playing=True, place=clock.beat_at(moment) - self._starts_at_beat, when=now(),
+            playing=True, place=clock.beat_at(moment) - self._starts_at_beat, when=moment,
             rate=clock.tempo_bpm / 60.0, loop=[0.0, length] if length else None, began=first_place, exact=True,
         )  # fmt: skip
 

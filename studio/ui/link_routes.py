@@ -9,7 +9,7 @@ import functools
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from time import monotonic
+from time import perf_counter
 from typing import Any
 
 import anyio
@@ -60,7 +60,7 @@ class LinkRoutes:
     @answered
     async def state(self, request: Request, visitor: Visitor) -> Response:
         """Where Link stands; with ?since=VERSION, as soon as that has changed, or after a second."""
-        received = monotonic()
+        received = perf_counter()
         _check(visitor)
         since = request.query_params.get("since", "")
         if not since.isdecimal():
@@ -74,7 +74,7 @@ class LinkRoutes:
     @answered
     async def verb(self, request: Request, visitor: Visitor) -> Response:
         """Join, leave, play, stop, tempo ({"tempo_bpm": 97}), choose (any of LinkChoices), install."""
-        received = monotonic()
+        received = perf_counter()
         _check(visitor)
         link, body = self._studio.link, await _body(request)
         try:
@@ -135,7 +135,7 @@ class LinkRoutes:
     def _answer(self, state: LinkState, received: float, visitor: Visitor) -> Response:
         shown = link_shown(self._studio, state)
         shown["may_install"] = features(self._studio.settings, visitor).change_settings
-        return JSONResponse({**shown, "received": received, "sent": monotonic()}, headers=_NOT_KEPT)
+        return JSONResponse({**shown, "received": received, "sent": perf_counter()}, headers=_NOT_KEPT)
 
 
 def link_shown(studio: Studio, state: LinkState) -> dict[str, Any]:

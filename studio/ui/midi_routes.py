@@ -52,8 +52,8 @@ class MidiRoutes:
 
     @answered
     async def now(self, request: Request, visitor: Visitor) -> Response:
-        """This process's clock, for a page that finds out how far its own is off."""
-        return JSONResponse({"now": now()}, headers=_NOT_KEPT)
+        """When this was asked and answered by the studio's clock, for a page that finds out how far its own is off."""
+        return JSONResponse({"received": now(), "sent": now()}, headers=_NOT_KEPT)
 
     @answered
     async def status(self, request: Request, visitor: Visitor) -> Response:

@@ -49,7 +49,7 @@ def host(alone: Served) -> Iterator[httpx.Client]:
 
 def test_the_clock_that_pages_measure_against_is_the_players(host: httpx.Client) -> None:
     before = now()
-    told = host.get("/studio/midi/now").json()["now"]
+    told = host.get("/studio/midi/now").json()["sent"]
     assert before <= told <= now()
 
 

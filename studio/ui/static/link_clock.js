@@ -1,6 +1,7 @@
 // The studio's clock as this page can tell it: answers carry the moments at which the studio received and sent them, and the
 // quickest exchange of the last minute says how far the two clocks are apart (RFC 5905, section 8, a clock filter).
-const KEPT = 40, MOST_AGE_MS = 60_000;
+// Link's answers set it while a session is joined; live MIDI asks for a few itself where it wants it. The two share one clock.
+const KEPT = 40, MOST_AGE_MS = 60_000, OLD_MS = 30_000;
 
 export class StudioClock {
   samples = []; // {offset seconds, delay seconds, at ms}
@@ -11,6 +12,19 @@ export class StudioClock {
     this.samples.push({ offset: (received - from / 1000 + (sent - to / 1000)) / 2, delay, at: to });
     this.samples = this.samples.filter(({ at }) => to - at < MOST_AGE_MS).slice(-KEPT);
   }
+
+  // Ask for some exchanges; false where the studio does not answer.
+  async sync(times = 6) {
+    for (let n = 0; n < times; n++) {
+      const from = performance.now(), answer = await fetch("studio/midi/now", { cache: "no-store" });
+      if (!answer.ok) return false;
+      const { received, sent } = await answer.json();
+      this.add(from, received, sent, performance.now());
+    }
+    return true;
+  }
+  get isSet() { return this.samples.length > 0; }
+  get isOld() { return !this.isSet || performance.now() - this.samples.at(-1).at > OLD_MS; }
 
   get best() { return this.samples.reduce((best, one) => (one.delay <= best.delay ? one : best), { delay: Infinity, offset: 0 }); }
   get uncertainty() { return this.best.delay / 2; } // seconds, at worst

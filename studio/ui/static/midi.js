@@ -2,7 +2,7 @@
 import { button, element, select } from "./mixer_controls.js";
 import { MidiIn } from "./midi_in.js";
 import { MidiPlayer } from "./midi_player.js";
-import { ServerTime, playhead } from "./midi_time.js";
+import { playhead } from "./midi_time.js";
 
 const OFTEN_MS = 40, TOLD_MS = 400, LOOK_MS = 2_000, BROWSER = "browser:";
 const PAGE = Math.random().toString(36).slice(2);
@@ -18,7 +18,7 @@ export async function midi(verb, body) {
 export class Midi {
   constructor(box) {
     this.box = box;
-    this.time = new ServerTime();
+    this.time = window.studio.link.clock; // the studio's, as this page can tell it
     this.player = new MidiPlayer();
     this.player.lost = (name) => this.onLost(name);
     this.status = null; // of this machine's ports
@@ -125,8 +125,8 @@ export class Midi {
   }
   async tell(head) {
     try {
-      if (this.time.isOld) await this.time.sync(this.time.offset === null ? 6 : 3);
-      const { problem } = await midi("/follow", { ...head, when: this.time.secondsOf(head.when), page: PAGE });
+      if (this.time.isOld) await this.time.sync(this.time.isSet ? 3 : 6);
+      const { problem } = await midi("/follow", { ...head, when: this.time.toStudio(head.when), page: PAGE });
       this.without = problem ? { source: head.source, until: performance.now() + 4_000 } : null; // its notes may be written down meanwhile
       if ((problem ?? "") !== this.said[0]) { this.said = [problem ?? "", Boolean(problem)]; await this.refresh(); this.draw(); }
       else if (this.status.score?.source !== head.source) this.refresh();

@@ -58,7 +58,7 @@ export class MidiIn {
       let begins = performance.now() + LEAD_MS + count * beats * (60_000 / tempo);
       if (this.onServer) {
         await this.room.time.sync();
-        begins = this.room.time.msOf((await midi("/record", { tempo_bpm: tempo, beats_a_bar: beats, count_in: count })).begins);
+        begins = this.room.time.toPage((await midi("/record", { tempo_bpm: tempo, beats_a_bar: beats, count_in: count })).begins);
       }
       this.recording = { begins, keys: [], tempo, beats, next: -count * beats };
       this.click();

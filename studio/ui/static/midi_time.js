@@ -1,23 +1,4 @@
-// Where the page plays and when: the playhead of the deck or of the desk as it is heard, and the server's clock seen from here.
-
-// The server's clock: the answer that came back fastest tells best how far the two are apart.
-export class ServerTime {
-  constructor() { this.offset = null; this.trip = Infinity; }
-  async sync(times = 6) {
-    for (let n = 0; n < times; n++) {
-      const from = performance.now(), answer = await fetch("studio/midi/now", { cache: "no-store" });
-      const to = performance.now();
-      if (!answer.ok) return false;
-      const { now } = await answer.json(), trip = to - from;
-      if (trip <= this.trip * 1.5) { this.offset = now - (from + to) / 2_000; this.trip = Math.min(trip, this.trip * 1.1); }
-    }
-    this.at = performance.now();
-    return true;
-  }
-  get isOld() { return this.offset === null || performance.now() - this.at > 30_000; }
-  secondsOf(ms) { return ms / 1_000 + this.offset; } // of performance.now() → the server's seconds
-  msOf(seconds) { return (seconds - this.offset) * 1_000; }
-}
+// Where the page plays and when: the playhead of the deck or of the desk as it is heard.
 
 // {source, playing, at, when, rate, loop, began}: `at` seconds of the sound are heard at `when` (performance.now()).
 // The desk counts while it plays; else what is on the deck.
