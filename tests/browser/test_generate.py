@@ -295,6 +295,29 @@ def test_the_keyboard_does_the_main_things(page: Page) -> None:
     expect(page.locator("#st-keys")).to_contain_text("Play or pause")
 
 
+def test_tab_alone_reaches_everything_and_nothing_lies_under_the_deck_or_a_list(page: Page) -> None:
+    page.get_by_label("Describe the music").focus()
+    seen: list[str] = []
+    for _ in range(24):
+        page.keyboard.press("Tab")
+        named = page.evaluate(
+            "() => { const one = document.activeElement; return one.ariaLabel || one.innerText || one.tagName; }"
+        )
+        seen.append(named.strip())
+        page.wait_for_function(  # once a list that was left has faded
+            """() => {
+              const one = document.activeElement, box = one.getBoundingClientRect();
+              const top = document.elementFromPoint(box.x + box.width / 2, box.y + Math.min(box.height / 2, 12));
+              return top && (one.contains(top) || top.contains(one));
+            }"""
+        )
+    assert {"Generate", "Engine", "Preset", "Enhance", "Plan first"} <= set(seen) and "BODY" not in seen
+    page.get_by_role("tab", name="Generate", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("tab", name="Library", exact=True)).to_be_focused()
+    expect(page.get_by_role("tab", name="Library", exact=True)).to_have_attribute("aria-selected", "true")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_sticks_out_of_the_page(page: Page, studio: RunningStudio, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})

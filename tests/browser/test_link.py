@@ -16,7 +16,8 @@ from tests.browser.conftest import open_page
 from tests.link_room import Peer, Room, until
 from tests.running import RunningStudio, running_studio
 
-# A page knows the studio's clock to half its quickest round trip, which a busy machine makes long; a bar lasts two seconds here.
+# Beside what the page itself knows it cannot know: half its quickest round trip, which a busy machine makes long. A bar
+# lasts two seconds here.
 # How near it comes where nothing else runs: benchmarks/link.py.
 ON_THE_BAR_SECONDS = 0.02
 # Tells when, by the sound card's clock, the first sound comes out of the deck.
@@ -76,10 +77,11 @@ def tempo_field(page: Page) -> Locator:
     return page.get_by_label("Tempo, bpm", exact=True).first
 
 
-def off_the_bar_seconds(peer: Peer, seconds: float, *, beats_a_bar: float = 4.0) -> float:
-    """How far a moment of the studio's clock lies off the other program's nearest bar line."""
-    beat = peer.beat_at(seconds) % beats_a_bar
-    return min(beat, beats_a_bar - beat) * 60.0 / peer.told["tempo_bpm"]
+def is_on_the_bar(peer: Peer, start: dict[str, Any], *, beats_a_bar: float = 4.0) -> bool:
+    """Whether a start lies on the other program's bar line, as near as the page could know."""
+    beat = peer.beat_at(start["seconds"]) % beats_a_bar
+    off_seconds = min(beat, beats_a_bar - beat) * 60.0 / peer.told["tempo_bpm"]
+    return off_seconds < ON_THE_BAR_SECONDS + start["uncertainty"]
 
 
 def playing(page: Page) -> dict[str, Any]:
@@ -137,19 +139,17 @@ def test_a_take_at_the_sessions_tempo_starts_on_the_sessions_bar(page: Page, roo
         join(page, peer)
         page.evaluate(EAR)
         page.get_by_label("Describe the music").fill("techno, drums from the start, 140 bpm")
-        page.get_by_label("Length").fill("16")
+        page.get_by_label("Length").fill("40")
         page.locator("#st-link-take").click()
         start = playing(page)
-        assert off_the_bar_seconds(peer, start["seconds"]) < ON_THE_BAR_SECONDS, f"in {room.where}"
+        assert is_on_the_bar(peer, start), f"in {room.where}"
         until(lambda: peer.told["playing"], "the other program was not started")
         page.wait_for_function("() => window.heardAt")
         assert page.evaluate("() => window.heardAt") == pytest.approx(page.evaluate(EXPECTED), abs=4 / 44_100)
         music = page.evaluate("() => ({ ...studio.link.player.playing.music })")
         assert music["tempo"] == pytest.approx(97.0, abs=0.01) and music["exact"]
-        page.wait_for_timeout(3_000)
+        page.wait_for_function("() => studio.deck.audio.muted && studio.deck.audio.currentTime > 2.0")
         stays_in_time(page)
-        head = page.evaluate("() => ({ at: studio.deck.audio.currentTime, muted: studio.deck.audio.muted })")
-        assert head["muted"] and head["at"] > 2.0
         page.locator("#st-deck-play").click()
         until(lambda: not peer.told["playing"], "the other program was not stopped")
         assert page.evaluate("() => studio.deck.audio.paused && !studio.deck.audio.muted")
@@ -162,13 +162,13 @@ def test_a_take_of_another_tempo_is_stretched_and_stays_in_time_when_the_tempo_m
         join(page, peer)
         page.evaluate("(take) => studio.deck.loadTake(take)", take)
         start = playing(page)
-        assert off_the_bar_seconds(peer, start["seconds"]) < ON_THE_BAR_SECONDS
+        assert is_on_the_bar(peer, start)
         assert page.evaluate("() => studio.link.player.playing.buffer.tempo") == pytest.approx(100.0, abs=0.01)
         stays_in_time(page)
         peer.do(tempo_bpm=108.0)
         page.wait_for_function("() => Math.abs(studio.link.player.playing?.buffer.tempo - 108) < 0.01")
         stays_in_time(page)
-        assert off_the_bar_seconds(peer, playing(page)["seconds"]) < ON_THE_BAR_SECONDS
+        assert is_on_the_bar(peer, playing(page))
         page.locator("#st-deck-play").click()
 
 
@@ -190,7 +190,7 @@ def test_a_track_of_the_library_plays_on_the_bar(page: Page, room: Room, tmp_pat
         page.get_by_role("tab", name="Library").click()
         row.locator(".st-play").click(timeout=60_000)
         start = playing(page)
-        assert off_the_bar_seconds(peer, start["seconds"]) < ON_THE_BAR_SECONDS
+        assert is_on_the_bar(peer, start)
         assert page.evaluate("() => studio.link.player.playing.buffer.tempo") == pytest.approx(104.0, abs=0.01)
         assert page.evaluate("() => studio.link.player.playing.music.tempo") == pytest.approx(112.0, abs=0.3)
         stays_in_time(page)
@@ -208,7 +208,7 @@ def test_what_was_heard_while_it_was_made_is_played_again_on_the_bar(page: Page,
         join(page, peer)
         page.evaluate("() => { studio.deck.pause(); studio.deck.audio.currentTime = 3.1; }")
         page.locator("#st-deck-play").click()
-        assert off_the_bar_seconds(peer, playing(page)["seconds"]) < ON_THE_BAR_SECONDS
+        assert is_on_the_bar(peer, playing(page))
         assert page.evaluate("() => studio.link.player.started.from") == pytest.approx(2.0, abs=0.001), "its second bar"
         page.locator("#st-link-join").click()
         expect(page.locator("#st-link-peers")).to_have_text("Not joined")
@@ -234,7 +234,7 @@ def test_the_next_take_takes_over_on_the_bar_without_a_gap(page: Page, room: Roo
         )
         assert page.evaluate("() => Boolean(window.left)"), "the first take fell silent before the second began"
         then = playing(page)
-        assert then["when"] > began["when"] and off_the_bar_seconds(peer, then["seconds"]) < ON_THE_BAR_SECONDS
+        assert then["when"] > began["when"] and is_on_the_bar(peer, then)
         assert page.evaluate("() => studio.link.player.leaving") is None
         page.evaluate("(take) => studio.deck.loadTake(take, { play: false })", first)
         page.wait_for_function("() => !studio.link.player.leaving && studio.link.player.state === 'idle'")
@@ -265,7 +265,7 @@ def test_another_program_starts_and_stops_the_deck(page: Page, room: Room) -> No
         page.wait_for_function("() => studio.deck.now?.take")
         peer.do(playing=True)
         start = playing(page)
-        assert off_the_bar_seconds(peer, start["seconds"]) < ON_THE_BAR_SECONDS
+        assert is_on_the_bar(peer, start)
         expect(page.locator("#st-link-play")).to_have_text("Stop all")
         peer.do(playing=False)
         page.wait_for_function("() => studio.link.player.state === 'idle' && studio.deck.audio.paused")
@@ -280,7 +280,7 @@ def test_a_take_that_leads_brings_its_tempo(page: Page, room: Room) -> None:
         expect(page.locator("#st-link-lead")).to_have_attribute("aria-pressed", "true")
         page.evaluate("(take) => studio.deck.loadTake(take)", take)
         until(lambda: abs(peer.told["tempo_bpm"] - 172.0) < 0.01, "the take did not bring its tempo")
-        assert off_the_bar_seconds(peer, playing(page)["seconds"]) < ON_THE_BAR_SECONDS
+        assert is_on_the_bar(peer, playing(page))
         page.locator("#st-deck-play").click()
 
 

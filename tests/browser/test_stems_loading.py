@@ -102,6 +102,14 @@ def test_the_place_is_told_to_a_screen_reader(desk: Page) -> None:
     expect(ruler).to_have_attribute("aria-valuetext", "2.5 s, bar and beat 2.2")
 
 
+def test_the_arrow_keys_go_along_the_tools_and_keep_the_focus(desk: Page) -> None:
+    desk.locator("#mx-tab-effects").focus()
+    desk.keyboard.press("ArrowRight")
+    expect(desk.locator("#mx-tab-master")).to_be_focused()
+    expect(desk.locator("#mx-tab-master")).to_have_attribute("aria-selected", "true")
+    expect(desk.get_by_role("button", name="Master", exact=True)).to_be_visible()
+
+
 def test_play_pressed_twice_at_once_plays_once(desk: Page) -> None:
     desk.locator("#mx-play").click()
     desk.wait_for_function("() => studio.mixer.sound.playing")

@@ -20,7 +20,28 @@ export const KEYS = [
   { keys: ["?"], does: "These shortcuts", when: (e) => e.key === "?", run: () => document.getElementById("st-keys").showModal() },
 ];
 
+// Among tabs the arrow keys go on, as readers of tab lists expect.
+function goAlong(event) {
+  const tab = event.target.closest?.("[role=tab]"), step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!tab || !step || event.ctrlKey || event.metaKey || event.altKey) return;
+  const tabs = [...tab.closest("[role=tablist]").querySelectorAll("[role=tab]")].filter((each) => each.offsetParent);
+  const next = tabs[(tabs.indexOf(tab) + step + tabs.length) % tabs.length];
+  event.preventDefault();
+  next.click();
+  next.focus();
+}
+
+// Who goes on from a list of choices leaves it. One that scrolls would be a tab stop of its own, and Gradio's field, told of
+// the key, opens its list again after it has lost the focus.
+function leaveLists(event) {
+  if (event.key !== "Tab") return;
+  for (const list of document.querySelectorAll("ul[role=listbox]")) list.setAttribute("tabindex", "-1");
+  if (event.target.matches?.("[role=combobox]")) event.stopPropagation();
+}
+
 export function listenToKeys() {
+  addEventListener("keydown", goAlong, true);
+  addEventListener("keydown", leaveLists, true);
   const rows = KEYS.map(({ keys, does }) => `<dt>${keys.map((key) => `<kbd>${key}</kbd>`).join(" ")}</dt><dd>${does}</dd>`);
   document.getElementById("st-keys-list").innerHTML = rows.join("");
   addEventListener("keydown", (event) => {

@@ -80,7 +80,8 @@ export class BarPlayer {
     this.silence(when);
     this.quiet(when);
     this.playing = { source, music, buffer, startBeat, beat, when, offset, rate };
-    this.started = { when, rate, from: offset, page: at }; // as it was handed to the sound card
+    // As it was handed to the sound card, and how well the page knew the studio's clock then.
+    this.started = { when, rate, from: offset, page: at, uncertainty: session.clock.uncertainty };
     this.state = "playing";
     this.say(buffer.tempo === music.tempo ? "" : `Stretched from ${music.tempo.toFixed(0)} bpm`);
     this.timer ??= setInterval(() => this.look(), LOOK_MS);

@@ -85,6 +85,8 @@ here("st-plugin").then(async (box) => {
   const { PlugIns } = await import("./plugin.js");
   window.studio.plugIns = new PlugIns(box);
 });
+// What the focus goes to is not left under the deck.
+new ResizeObserver(([{ target }]) => { document.documentElement.style.scrollPaddingBottom = `${Math.max(90, target.offsetHeight + 12)}px`; }).observe(document.getElementById("st-deck"));
 // A double click is one wish.
 document.getElementById("st-generate").addEventListener("click", (event) => event.detail > 1 && event.stopImmediatePropagation(), true);
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });

@@ -1,5 +1,6 @@
 // The tools under the strips, one open at a time. A tool is there when the server knows the work it does.
 import { button, element } from "./mixer_controls.js";
+import { redraw } from "./making.js";
 import { EffectsPanel } from "./mixer_effects.js";
 import { Works } from "./mixer_work.js";
 import { TOOLS } from "./mixer_tools.js";
@@ -25,7 +26,7 @@ export class Panels {
   show() {
     if (!this.mixer.sheet) return;
     const known = this.known(), tool = known.find(({ id }) => id === this.open) ?? known[0];
-    $("mx-tools").replaceChildren(...known.map(({ id, title }) => {
+    redraw($("mx-tools"), known.map(({ id, title }) => {
       const made = button(title, () => this.choose(id), { className: "mx-tab", role: "tab", id: `mx-tab-${id}` });
       made.setAttribute("aria-selected", id === tool.id);
       return made;
