@@ -250,11 +250,18 @@ class Wanted:
         return float(np.mean(parts))
 
 
+_TEMPO = re.compile(r"\b(\d{2,3}(?:\.\d+)?)\s*(?:bpm|beats)\b")
+_KEY = re.compile(r"\b([a-g])(#|b|[ -]sharp|[ -]flat)?[ -](major|minor|maj|min)\b")
+
+
+def _plainly(words: str) -> str:
+    return words.lower().replace("♯", "#").replace("♭", "b")
+
+
 def figures_in(words: str) -> Wanted:
     """A tempo like "80 bpm" and a key like "in F# minor" out of words."""
-    text = words.lower().replace("♯", "#").replace("♭", "b")
-    tempo = re.search(r"\b(\d{2,3}(?:\.\d+)?)\s*(?:bpm|beats)", text)
-    key = re.search(r"\b([a-g])(#|b|[ -]sharp|[ -]flat)?[ -](major|minor|maj|min)\b", text)
+    text = _plainly(words)
+    tempo, key = _TEMPO.search(text), _KEY.search(text)
     number = None
     if key:
         shift = {"#": 1, "b": -1}.get((key[2] or "").strip(" -")[:1].replace("s", "#").replace("f", "b"), 0)
@@ -263,8 +270,8 @@ def figures_in(words: str) -> Wanted:
 
 
 def content_words(words: str) -> list[str]:
-    """The words that say something, in small letters, each once, at most twelve."""
-    said = re.findall(r"[\w#'’-]+", words.lower())
+    """The words that say something beside a tempo and a key, in small letters, each once, at most twelve."""
+    said = re.findall(r"[\w#'’-]+", _KEY.sub(" ", _TEMPO.sub(" ", _plainly(words))))
     kept = [word.strip("-'’") for word in said if word not in _STOP_WORDS and not word.isdecimal() and word != "bpm"]
     return [word for word in dict.fromkeys(kept) if len(word) > 1][:12]
 

@@ -139,6 +139,12 @@ def test_keys_and_tempos_are_read_out_of_words() -> None:
     assert KEY_NAMES[figures_in("in Bb major").key or -1] == "A# major"
     assert not figures_in("a minor inconvenience for 80 people").tempo_bpm
     assert content_words("Some music for the Rain, in 2020") == ["rain"]
+    assert content_words("slow hip hop, 80 bpm, in F♯ minor") == [
+        "slow",
+        "hip",
+        "hop",
+    ]  # figures are no words to be said
+    assert content_words("a minor-key waltz") == ["key", "waltz"]
 
 
 @pytest.mark.parametrize(
