@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
+
 from agents.harmony import Meter, pitch_class
 from agents.tune import Tune, TuneNote, from_first_bar
+from audio.clip import Clip
 from audio.midi import MidiTrack, midi_file
+from tests.audio.rhythms import RATE_HZ, tone
 
 ODE_TO_JOY = (
     "E4:1 E4:1 F4:1 G4:1 G4:1 F4:1 E4:1 D4:1 C4:1 C4:1 D4:1 E4:1 E4:1.5 D4:.5 D4:2 "
@@ -55,3 +59,15 @@ def midi_of(
         [*others, MidiTrack(name, 0, False, rows)], ticks_per_quarter=480, quarters_a_minute=tempo_bpm,
         beats=meter.beats, unit=meter.unit,
     )  # fmt: skip
+
+
+def hummed(notes: list[TuneNote], *, tempo_bpm: float, loose_seconds: float = 0.0) -> Clip:
+    """The notes in a plain voice, after a short silence, each a little off the beat."""
+    dice = np.random.default_rng(3)
+    samples = np.zeros(round((notes[-1].end_quarters + 2) * 60 / tempo_bpm * RATE_HZ), np.float32)
+    for note in notes:
+        lasts = (note.end_quarters - note.start_quarters) * 60 / tempo_bpm
+        sound = 0.3 * tone(note.pitch, 0.9 * lasts)
+        at = round((0.4 + note.start_quarters * 60 / tempo_bpm + dice.normal(0, loose_seconds)) * RATE_HZ)
+        samples[at : at + len(sound)] += sound[: len(samples) - at]
+    return Clip(samples, RATE_HZ)

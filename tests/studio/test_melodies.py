@@ -18,7 +18,7 @@ from studio.job import GenerateRequest, JobView
 from studio.settings import Settings
 from studio.studio import NotYours, Studio
 from studio.takes import Take
-from tests.tunes import ODE_TO_JOY, TWINKLE, midi_of, notes_of
+from tests.tunes import ODE_TO_JOY, TWINKLE, hummed, midi_of, notes_of
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,17 @@ def test_a_takes_own_melody_is_taken_exactly_and_only_by_its_owner(studio: Studi
     assert first_bar == [pitch % 12 for _, pitch in sung(studio, first)][:7]
     with pytest.raises(NotYours):
         made(studio, "jazz trio", owner="bob", melody=f"take:{first.id}")
+
+
+def test_what_is_hummed_is_sung(studio: Studio) -> None:
+    name = studio.pipeline.sounds.keep(hummed(notes_of(TWINKLE), tempo_bpm=92.0, loose_seconds=0.02))
+    take = take_of(studio, made(studio, "pop song", melody=name))
+    assert take.identity["melody"]["source"] == "heard" and take.plan.key.value.name == "C major"
+    assert take.plan.tempo_bpm.value == pytest.approx(92.0, rel=0.03)
+    notes = sung(studio, take)[:14]
+    assert [pitch % 12 for _, pitch in notes] == [0, 0, 7, 7, 9, 9, 7, 5, 5, 4, 4, 2, 2, 0]
+    off = [at - notes[0][0] - n.start_quarters for (at, _), n in zip(notes, notes_of(TWINKLE), strict=True)]
+    assert max(map(abs, off)) < 0.1
 
 
 @pytest.mark.parametrize(

@@ -11,23 +11,11 @@ from audio.midi import MidiTrack
 from studio.engines.base import EngineError
 from studio.live_midi.recording import Key, Recording
 from studio.tunes import check_sound, tune_of_midi, tune_of_sound
-from tests.audio.rhythms import RATE_HZ, tone
-from tests.tunes import FOUR, GREENSLEEVES, ODE_TO_JOY, THREE, TWINKLE, midi_of, notes_of, tune_of
+from tests.tunes import FOUR, GREENSLEEVES, ODE_TO_JOY, THREE, TWINKLE, hummed, midi_of, notes_of, tune_of
 
 
 def places(notes: tuple[TuneNote, ...] | list[TuneNote]) -> list[tuple[float, int]]:
     return [(note.start_quarters, note.pitch) for note in notes]
-
-
-def hummed(notes: list[TuneNote], *, tempo_bpm: float, loose_seconds: float = 0.0) -> Clip:
-    dice = np.random.default_rng(3)
-    samples = np.zeros(round((notes[-1].end_quarters + 2) * 60 / tempo_bpm * RATE_HZ), np.float32)
-    for note in notes:
-        lasts = (note.end_quarters - note.start_quarters) * 60 / tempo_bpm
-        sound = 0.3 * tone(note.pitch, 0.9 * lasts)
-        at = round((0.4 + note.start_quarters * 60 / tempo_bpm + dice.normal(0, loose_seconds)) * RATE_HZ)
-        samples[at : at + len(sound)] += sound[: len(samples) - at]
-    return Clip(samples, RATE_HZ)
 
 
 def test_a_file_on_the_grid_is_taken_note_for_note() -> None:
