@@ -1,6 +1,7 @@
 """What the page says before a run, against what the run then takes: time and memory, on the CPU, a process a run.
 
-Time is the processor's, of one thread, on both sides, so that what else the machine does is not in it.
+Time is the processor's, of one thread, on both sides, so that what else the machine does is not in it. Memory is what is
+the run's own: pages of the weights' file, which the system may drop, are not in it.
 
     .venv/bin/python benchmarks/training_estimate.py [--steps 3] [--write]
 
@@ -48,7 +49,7 @@ def measured(model: Path, data: Path, folder: Path, *, steps: int) -> dict[str, 
         peak = began = ended = 0.0
         while process.poll() is None:
             time.sleep(0.1)
-            peak = max(peak, _peak_bytes(process.pid))
+            peak = max(peak, _own_bytes(process.pid))
             ended = max(ended, _processor_seconds(process.pid))
             if not began and read_progress(folder).stage == "training":
                 began = ended
@@ -91,12 +92,12 @@ def _processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak_bytes(pid: int) -> float:
+def _own_bytes(pid: int) -> float:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0.0
-    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), 0.0)
+    return next((1024.0 * int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0.0)
 
 
 def table(*, steps: int, rounds: int, layers: int) -> str:

@@ -17,7 +17,7 @@ from studio.training.devices import precision_on
 from studio.training.trial import Trial
 
 NUMBER_BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-RUNNING_BYTES = {"cpu": 700_000_000, "mps": 700_000_000, "cuda": 900_000_000}  # torch itself and its libraries
+RUNNING_BYTES = {"cpu": 450_000_000, "mps": 700_000_000, "cuda": 900_000_000}  # torch itself and its libraries
 PREPARING_BYTES = 700_000_000  # T5-base and EnCodec in float32, there only before the first step
 TEXT_TOKENS = 32
 EFFICIENCY = 0.5  # of a plain product's speed that a whole step reaches
@@ -60,7 +60,7 @@ def estimate(
         "logits": _logits(model, tokens, number),
         "torch": RUNNING_BYTES[device],
     }
-    memory = round(_GUARD * max(sum(parts.values()), parts["the model"] + PREPARING_BYTES + parts["torch"]))
+    memory = round(_GUARD * max(sum(parts.values()), parts["the model"] + _preparing(model) + parts["torch"]))
     # Forward, and back through weights that do not learn: 2 + 2 a parameter and token, and 2 to make activations anew.
     work = tokens * (weights + trained) * (6 if config.gradient_checkpointing else 4)
     a_step = config.accumulate * work / (EFFICIENCY * flops_a_second)
@@ -86,6 +86,12 @@ def adapter_parameters(config: RunConfig, model: Checkpoint) -> int:
         times = 1 if target in shapes else attentions
         one_layer += times * (lora.rank * (reads + gives) + (gives if lora.dora else 0))
     return model.layers * one_layer
+
+
+def _preparing(model: Checkpoint) -> int:
+    """T5 and EnCodec, in float32: what the weights hold beside the decoder, where that can be told from their number."""
+    beside = 4 * (model.parameters - decoder_parameters(model))
+    return beside if beside > 0 else PREPARING_BYTES
 
 
 def preset_for(memory_bytes: int, *, device: str) -> str:
