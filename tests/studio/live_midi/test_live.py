@@ -20,7 +20,7 @@ from studio.live_midi.live import LiveMidi, now
 from studio.live_midi.recording import Key, NothingPlayed, melody_file, notes_of_keys, on_grid
 from studio.live_midi.score import LivePart, LiveScore, channels_for, score_of_midi
 from studio.live_midi.switches import LiveMidiError
-from tests.studio.live_midi.test_process import listening, until
+from tests.studio.live_midi.test_process import jack_may_drop, listening, until
 
 
 def score(*, source: str = "take:one", bars: int = 4, tempo_bpm: float = 120.0) -> LiveScore:
@@ -65,6 +65,7 @@ def pulses(heard: Any) -> list[float]:
     return [moment for moment, data in heard.messages if data == messages.CLOCK]
 
 
+@jack_may_drop
 def test_it_plays_from_the_next_bar_of_the_rooms_clock_and_follows_its_tempo(midi: LiveMidi, room: Room) -> None:
     midi.set({"clock_out": True})
     midi.use(score())
@@ -84,6 +85,7 @@ def test_it_plays_from_the_next_bar_of_the_rooms_clock_and_follows_its_tempo(mid
         assert (moments[-1] - moments[-97]) / 4 == pytest.approx(0.25, rel=0.15)  # a quarter at 240
 
 
+@jack_may_drop
 def test_the_rooms_stop_stops_it_and_its_start_begins_on_the_bar(midi: LiveMidi, room: Room) -> None:
     room.clock.start()
     midi.use(score(bars=32))
@@ -99,6 +101,7 @@ def report(at: float, *, playing: bool = True, page: str = "one", **more: Any) -
     return {"source": "take:one", "playing": playing, "at": at, "when": now(), "rate": 1.0, "page": page, **more}
 
 
+@jack_may_drop
 def test_the_page_is_followed_and_another_pages_silence_does_not_stop_it(midi: LiveMidi) -> None:
     midi.use(score())
     with listening("MusicGen Studio") as synth:

