@@ -69,9 +69,12 @@ $(VENV)/.link: $(VENV)/.runs requirements-link.txt
 	$(PIP) install -r requirements-link.txt
 	@touch $@
 
+# torch for CUDA brings its own Triton along; elsewhere its interpreter runs the kernels in the tests.
+TRITON := 3.9.0
 # Where nothing can be compiled, the tests of the language models are left out and say so.
 $(VENV)/.tests: $(VENV)/.runs requirements-dev.txt requirements-native.txt requirements-link.txt
 	$(PIP) install -r requirements-dev.txt
+	@$(BIN)/python -c "import triton" 2>/dev/null || $(PIP) install --no-deps triton==$(TRITON) || echo "No Triton here; the card's kernels are not tested."
 	@$(MAKE) --no-print-directory link || echo "Ableton Link could not be installed here; its tests are left out."
 	@$(MAKE) --no-print-directory agents || echo "llama.cpp could not be compiled here; its tests are left out."
 	@touch $@

@@ -1,6 +1,6 @@
 """How fast MusicGen plays here, against transformers' `generate`, on random weights of the true sizes.
 
-    .venv/bin/python benchmarks/musicgen.py [--size small medium] [--seconds 5] [--runs 3] [--stream 30] [--write]
+    .venv/bin/python benchmarks/musicgen.py [--size small medium] [--device cuda] [--seconds 5] [--runs 3] [--stream 30] [--write]
         [--ways transformers int8] [--processor-time] [--apart] [--no-float32]
 
 End to end: words through T5, codes, sound through EnCodec. Run by run in turn, so that a busy moment falls on all, with
@@ -94,15 +94,15 @@ def ours(name: str, model: Any, ids: Any, runtime: Any, codec_of: Any, *, on_dev
 
     from studio.engines.musicgen import codec, decode
     from studio.engines.musicgen.blend import Blend
-    from studio.engines.musicgen.runtime_cuda import DeviceLoop
+    from studio.engines.musicgen.device_loop import DeviceLoop
     from studio.engines.musicgen.window import Voice
 
     choice = decode.Choice()
+    loop = on_device and DeviceLoop(runtime, late=decode.delays(model), start_token=decode.start_token(model))
 
     def frames_of(count: int) -> Iterator[Any]:
         heard = decode.condition(model, ids, torch.ones_like(ids), guided=True)
-        if on_device:
-            loop = DeviceLoop(runtime, late=decode.delays(model), start_token=decode.start_token(model))
+        if loop:
             yield from loop.frames(heard, frames=count, choice=choice)
             return
         blend = Blend(heard, lambda logits, step: logits[1] + (logits[0] - logits[1]) * choice.guidance)
@@ -183,11 +183,8 @@ def ways_here(whole: Any, device: str, *, named: list[str]) -> Iterator[Way]:
         }
     else:
         ways |= {
-            "studio, bfloat16, recorded steps, drawn on the host": lambda name: ours(
-                name, half(), ids, GraphRuntime(half()), settled
-            ),
             "studio, bfloat16, all on the device": lambda name: ours(
-                name, half(), ids, TorchRuntime(half()), settled, on_device=True
+                name, half(), ids, GraphRuntime(half()), settled, on_device=True
             ),
         }
     for name, build in ways.items():
@@ -259,6 +256,22 @@ def stream(way: Way, *, seconds: float) -> str:
     )
 
 
+def peak_memory(whole: Any) -> str:
+    """What a take of 30 s needs of a card's memory when nothing else is on it; the model is bfloat16 afterwards."""
+    import gc
+
+    import torch
+
+    from studio.engines.musicgen.runtime_cuda import GraphRuntime
+
+    settled, half = own_codec(whole), whole.bfloat16()
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    ours("", half, random_words("cuda"), GraphRuntime(half), settled, on_device=True).play(1500)
+    return f"Peak memory of a take of 30 s, the model with it: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB."
+
+
 def divergences(whole: Any, ways: list[Way]) -> list[str]:
     """What rounding costs on these weights, against float32, after guidance, as a table."""
     import torch
@@ -311,12 +324,11 @@ def main() -> None:
             lines += ["", f"Measured by `{command}`."]
             print(f"## {size}", "", *lines, sep="\n")
             if asked.write:
-                document.put(size, lines)
+                document.put(size, lines, device=asked.device)
 
 
 def measured(size: str, asked: argparse.Namespace) -> list[str]:
     """One size's section."""
-    import torch
 
     device, is_first = asked.device, size == asked.size[0]
     lines = [f"{document.machine(device)}.{document.load()}", ""]
@@ -333,8 +345,10 @@ def measured(size: str, asked: argparse.Namespace) -> list[str]:
     if asked.stream and is_first:
         played = [way for way in done[-1] if way.name.endswith(("int8", "device"))]
         lines += [*(stream(way, seconds=asked.stream) for way in played), ""]
+        del played
     if device == "cuda":
-        lines += [f"Peak memory with all of these loaded: {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB.", ""]
+        done.clear()  # and with it what else is on the card
+        lines += [peak_memory(whole), ""]
     elif is_first and len(done) == 1 and not asked.no_float32:
         lines += ["### What rounding costs, after guidance", "", *divergences(whole, done[0])]
     return lines

@@ -29,9 +29,10 @@ def random_model(size: str, device: str, *, dtype: str = "float32") -> Any:
     torch.manual_seed(0)
     torch.set_default_dtype(getattr(torch, dtype))
     try:
-        model = MusicgenForConditionalGeneration(
-            MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder)
-        )
+        with torch.device(device):
+            model = MusicgenForConditionalGeneration(
+                MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder)
+            )
     finally:
         torch.set_default_dtype(torch.float32)
     with torch.no_grad():

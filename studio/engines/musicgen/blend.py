@@ -56,10 +56,14 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """What `decode.codes` needs to play several prompts: its conditioning and its `combine`, linear in the rows."""
+    """What drawing needs to play several prompts: their conditioning and their `combine`, linear in the rows.
+
+    moves: False where `combine` weighs the rows the same at every step.
+    """
 
     conditioning: Conditioning
     combine: Combine
+    moves: bool = True
 
 
 def morph(before: str, after: str, *, start_frame: int, end_frame: int) -> tuple[Prompt, Prompt]:
@@ -114,7 +118,8 @@ def listen(
     if guidance > 1 and _leaves_room(unwanted):
         rows.append(None)
     conditioning = condition_rows(model, rows, melody=melody, melody_rows=len(wanted))
-    return Blend(conditioning, mixer(wanted, unwanted, guidance=guidance, late=delays(model), first_frame=first_frame))
+    combine = mixer(wanted, unwanted, guidance=guidance, late=delays(model), first_frame=first_frame)
+    return Blend(conditioning, combine, moves=any(prompt.keyframes for prompt in prompts))
 
 
 def mixer(

@@ -22,12 +22,17 @@ PRECISIONS = {"torch.float32": "fp32", "torch.bfloat16": "bf16", "torch.float16"
 
 
 @dataclass(frozen=True, slots=True)
-class _Words:
-    """What the listening rows hear: which they are, and their keys and values in each layer, with a mask if padded."""
+class Words:
+    """What the listening rows hear: which they are, and their keys and values in each layer.
+
+    keys, values: (rows, heads, tokens, head width). lengths: int64 (rows,), how many tokens each row hears, its first.
+    mask: bool (rows, 1, 1, tokens), which says the same; None where all is heard.
+    """
 
     rows: torch.Tensor
     keys: list[torch.Tensor]
     values: list[torch.Tensor]
+    lengths: torch.Tensor
     mask: torch.Tensor | None
 
 
@@ -41,20 +46,23 @@ class TorchRuntime:
         import torch
 
         config, stack = model.config.decoder, model.decoder.model.decoder
-        self._stack, self._layers = stack, list(stack.layers)
+        self.is_melodic = model.config.model_type == "musicgen_melody"
+        self.config, self.stack, self.layers = config, stack, list(stack.layers)
         self._width, self._heads = config.hidden_size, config.num_attention_heads
         self._codebooks, self._codes = config.num_codebooks, config.vocab_size
         self._device, self._dtype = model.decoder.device, model.decoder.dtype
         with torch.no_grad():
-            self._qkv = [
+            self.qkv = [
                 _joined([layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj])
-                for layer in self._layers
+                for layer in self.layers
             ]
-            self._told = _joined(list(model.decoder.lm_heads))
-            self._shelf = _joined(list(stack.embed_tokens))
-        embedded = stack.embed_tokens[0].weight.shape[0]
-        self._shelves = torch.arange(self._codebooks, device=self._device)[:, None] * embedded
-        self._words: _Words | None = None
+            self.told = _joined(list(model.decoder.lm_heads))
+            self.shelf = _joined(list(stack.embed_tokens))
+        self.embedded = stack.embed_tokens[0].weight.shape[0]
+        self._shelves = torch.arange(self._codebooks, device=self._device)[:, None] * self.embedded
+        self.words: Words | None = None
+        self.keys: list[torch.Tensor] = []
+        self.values: list[torch.Tensor] = []
         self._prefix: torch.Tensor | None = None
         self._rows = self._heard = self._room = 0
         self.precision = PRECISIONS.get(str(self._dtype), str(self._dtype))
@@ -69,11 +77,8 @@ class TorchRuntime:
             self._prefix = states if conditioning.mask is None else None
             self._room = steps + (states.shape[1] if conditioning.mask is None else 0)
             self._heard = 0
-            shape = (self._rows, self._heads, self._room, self._width // self._heads)
-            self._keys = [torch.zeros(shape, device=self._device, dtype=self._dtype) for _ in self._layers]
-            self._values = [torch.zeros_like(keys) for keys in self._keys]
-            self._positions = self._places(self._room)
-            self._words = None if conditioning.mask is None else self._hear_words(states, conditioning.mask)
+            self._make_room()
+            self.words = None if conditioning.mask is None else self._hear_words(states, conditioning.mask)
 
     def feed(self, columns: torch.Tensor, *, told: int = 1) -> torch.Tensor:
         """Hear columns of codes and say what may follow; see `Runtime.feed`."""
@@ -89,6 +94,15 @@ class TorchRuntime:
                 self._heard += chunk.shape[1]
             logits = self._say(torch.cat(made, dim=1)[:, -told:])
         return logits.to("cpu", torch.float32)
+
+    def _make_room(self) -> None:
+        """An empty cache, with the room that was asked for."""
+        import torch
+
+        shape = (self._rows, self._heads, self._room, self._width // self._heads)
+        self.keys = [torch.zeros(shape, device=self._device, dtype=self._dtype) for _ in self.layers]
+        self.values = [torch.zeros_like(keys) for keys in self.keys]
+        self.positions = self._places(self._room)
 
     @property
     def device(self) -> torch.device:
@@ -119,12 +133,12 @@ class TorchRuntime:
 
     def _embed(self, columns: torch.Tensor) -> torch.Tensor:
         """Columns (codebooks, columns) or (rows, codebooks, columns) as inputs (rows, columns, width)."""
-        found = self._shelf[columns + self._shelves].sum(dim=-3)
+        found = self.shelf[columns + self._shelves].sum(dim=-3)
         return found.expand(self._rows, -1, -1)
 
     def _say(self, hidden: torch.Tensor) -> torch.Tensor:
         """Logits (rows, columns, codebooks, codes) of hidden states (rows, columns, width)."""
-        return times(hidden, self._told).unflatten(-1, (self._codebooks, self._codes))
+        return times(hidden, self.told).unflatten(-1, (self._codebooks, self._codes))
 
     def _next_places(self, count: int) -> tuple[torch.Tensor, int, torch.Tensor | None]:
         """Where the next columns go, how far they look, and the mask which hides each one's future."""
@@ -143,27 +157,27 @@ class TorchRuntime:
         """Inputs (rows, columns, width) through all layers, keeping keys and values at `places`, looking at `length`."""
         from torch.nn import functional
 
-        stream = inputs + self._positions.index_select(0, places)
-        for number, layer in enumerate(self._layers):
+        stream = inputs + self.positions.index_select(0, places)
+        for number, layer in enumerate(self.layers):
             normed = layer.self_attn_layer_norm(stream)
-            queries, keys, values = times(normed, self._qkv[number]).chunk(3, dim=-1)
-            self._keys[number].index_copy_(2, places, self._in_heads(keys))
-            self._values[number].index_copy_(2, places, self._in_heads(values))
+            queries, keys, values = times(normed, self.qkv[number]).chunk(3, dim=-1)
+            self.keys[number].index_copy_(2, places, self._in_heads(keys))
+            self.values[number].index_copy_(2, places, self._in_heads(values))
             found = functional.scaled_dot_product_attention(
                 self._in_heads(queries),
-                self._keys[number][:, :, :length],
-                self._values[number][:, :, :length],
+                self.keys[number][:, :, :length],
+                self.values[number][:, :, :length],
                 attn_mask=mask,
             )
             stream = stream + times(found.transpose(1, 2).flatten(2), layer.self_attn.out_proj.weight)
-            if self._words is not None:
-                stream = self._hear(self._words, number, layer, stream)
+            if self.words is not None:
+                stream = self._hear(self.words, number, layer, stream)
             normed = layer.final_layer_norm(stream)
             stream = stream + times(layer.activation_fn(times(normed, layer.fc1.weight)), layer.fc2.weight)
-        hidden: torch.Tensor = self._stack.layer_norm(stream)
+        hidden: torch.Tensor = self.stack.layer_norm(stream)
         return hidden
 
-    def _hear(self, words: _Words, number: int, layer: Any, stream: torch.Tensor) -> torch.Tensor:
+    def _hear(self, words: Words, number: int, layer: Any, stream: torch.Tensor) -> torch.Tensor:
         """Add to the listening rows what they find in their words."""
         from torch.nn import functional
 
@@ -176,19 +190,23 @@ class TorchRuntime:
             0, words.rows, times(found.transpose(1, 2).flatten(2), layer.encoder_attn.out_proj.weight)
         )
 
-    def _hear_words(self, states: torch.Tensor, mask: torch.Tensor) -> _Words | None:
+    def _hear_words(self, states: torch.Tensor, mask: torch.Tensor) -> Words | None:
         """Keys and values of the rows which have words; None when no row has."""
         marks = mask.to(self._device).bool()
         has_words = marks.any(dim=1) & (states != 0).any(dim=2).any(dim=1)
         rows = has_words.nonzero()[:, 0]
         if not len(rows):
             return None
-        states, marks = states[rows], marks[rows]
-        attention = [layer.encoder_attn for layer in self._layers]
-        return _Words(
+        # Nothing tells the place of a word's key, so that what is heard may come first.
+        order = marks[rows].int().argsort(dim=1, descending=True, stable=True)
+        marks = marks[rows].gather(1, order)
+        states = states[rows].gather(1, order[..., None].expand(-1, -1, states.shape[-1]))
+        attention = [layer.encoder_attn for layer in self.layers]
+        return Words(
             rows=rows,
             keys=[self._in_heads(each.k_proj(states)) for each in attention],
             values=[self._in_heads(each.v_proj(states)) for each in attention],
+            lengths=marks.sum(dim=1),
             mask=None if bool(marks.all()) else marks[:, None, None, :],
         )
 
@@ -198,7 +216,7 @@ class TorchRuntime:
 
     def _places(self, room: int) -> torch.Tensor:
         """The decoder's sinusoidal positions (room, width), in its number format."""
-        table = self._stack.embed_positions
+        table = self.stack.embed_positions
         if room > table.weights.shape[0]:
             table.make_weights(room, self._width)
         positions: torch.Tensor = table.weights[:room].to(self._device, self._dtype)

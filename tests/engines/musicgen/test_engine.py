@@ -46,8 +46,8 @@ class Audience(Listener):
         return self.stop_at_question is not None and self.questions >= self.stop_at_question
 
 
-def _engine(folder: Path, *, channels: int = 1, **kwargs: Any) -> MusicGenEngine:
-    return MusicGenEngine(name="tiny", label="Tiny", source=folder, device="cpu", channels=channels, **kwargs)
+def _engine(folder: Path, *, channels: int = 1, device: str = "cpu", **kwargs: Any) -> MusicGenEngine:
+    return MusicGenEngine(name="tiny", label="Tiny", source=folder, device=device, channels=channels, **kwargs)
 
 
 @pytest.fixture(scope="module")

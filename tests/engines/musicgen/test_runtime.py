@@ -15,8 +15,9 @@ from studio.engines.musicgen import decode
 from studio.engines.musicgen import runtime as runtimes
 from studio.engines.musicgen.blend import Blend, Prompt, listen, morph
 from studio.engines.musicgen.decode import Choice, Conditioning
+from studio.engines.musicgen.device_loop import DeviceLoop, race
 from studio.engines.musicgen.runtime import bits_for, open_runtime
-from studio.engines.musicgen.runtime_cuda import DeviceLoop, GraphRuntime, race
+from studio.engines.musicgen.runtime_cuda import GraphRuntime
 from studio.engines.musicgen.runtime_torch import TorchRuntime
 from studio.engines.musicgen.window import ModelRuntime, Voice
 from tests.engines.musicgen.test_engine import Audience, _engine
@@ -54,7 +55,7 @@ def voiced(runtime: Any, loaded: Any, conditioning: Conditioning, *, guidance: f
 def looped(loaded: Any, conditioning: Conditioning, choice: Choice, **wishes: Any) -> torch.Tensor:
     """Codes (codebooks, frames), drawn on the device."""
     loop = DeviceLoop(
-        TorchRuntime(loaded.model), late=decode.delays(loaded.model), start_token=decode.start_token(loaded.model)
+        GraphRuntime(loaded.model), late=decode.delays(loaded.model), start_token=decode.start_token(loaded.model)
     )
     return torch.stack(list(loop.frames(conditioning, **{"frames": FRAMES, "choice": choice} | wishes)), dim=1)
 
@@ -147,7 +148,7 @@ def test_a_silent_row_costs_no_cross_attention_and_loses_nothing(load_tiny: Call
     runtime, stock = TorchRuntime(loaded.model), ModelRuntime(loaded.model)
     for each in (runtime, stock):
         each.begin(conditioning, steps=10)
-    assert runtime._words is not None and runtime._words.rows.tolist() == [0]
+    assert runtime.words is not None and runtime.words.rows.tolist() == [0]
     columns = torch.full((4, 1), 7)
     assert (runtime.feed(columns) - stock.feed(columns)).abs().max() < 1e-5
 
@@ -175,7 +176,7 @@ def test_weights_changed_in_the_model_are_heard(load_tiny: Callable[[str], Any],
             weight.copy_(kept)
         assert torch.equal(follow(), before)
     again = TorchRuntime(model)
-    assert again._told.data_ptr() == runtime._told.data_ptr(), "joined once, not copied anew"
+    assert again.told.data_ptr() == runtime.told.data_ptr(), "joined once, not copied anew"
 
 
 def test_drawing_on_the_device_is_decided_by_the_seed_and_stops_when_told(load_tiny: Callable[[str], Any]) -> None:
