@@ -2,7 +2,8 @@
 
 On the CPU 8-bit weights are the default, being several times faster than float32 (docs/musicgen.md); float32 and
 bfloat16 stay selectable, and 4 bits are a draft, which one hears. Where the compiled kernel cannot run, torch plays in
-its stead, and the take says so. On CUDA and MPS torch plays in the model's own format.
+its stead, and the take says so. On CUDA the model plays in its own format, by kernels of ours where Triton is and by
+torch's where not; on MPS torch plays.
 """
 
 from __future__ import annotations

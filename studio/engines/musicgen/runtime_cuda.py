@@ -8,8 +8,9 @@ how they are tested without a card. Who draws is `device_loop`. CUDA graphs as i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from studio.engines.musicgen.fused import can_fuse
 from studio.engines.musicgen.runtime_torch import TorchRuntime, Words
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ class GraphRuntime(TorchRuntime):
 
     stage: object | None = None  # what graphs were recorded over; another one once the places have changed
     _loop: DeviceLoop | None = None
+
+    def __init__(self, model: Any) -> None:
+        """See `TorchRuntime`; its name says whose kernels play a guided prompt."""
+        super().__init__(model)
+        if can_fuse(self, rows=2):
+            self.name = "triton"
 
     def drawer(self, *, late: Sequence[int], start_token: int) -> DeviceLoop | None:
         """What draws on the device itself, without the host; None where there is none to record for."""
