@@ -67,7 +67,7 @@ def history(browser: Browser, takes: Running) -> Iterator[Page]:
 
 def compare(page: Page, *titles: str) -> None:
     for title in titles:
-        page.locator(f"#st-history [data-act=compare][aria-label='Compare {title}']").click()
+        page.locator(f"#st-history [data-act=compare][aria-label='A/B, compare {title}']").click()
     page.get_by_role("tab", name="Compare", exact=True).click()
     expect(page.locator("#st-ab-sides [data-side]")).to_have_count(len(titles))
 
