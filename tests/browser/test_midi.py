@@ -104,11 +104,12 @@ def test_the_browsers_midi_gets_every_note_ahead_of_time_and_where_it_is_heard(s
     synth.evaluate("() => { sent.length = 0; studio.deck.audio.currentTime = 0; }")
     play_for(synth, 4.0)
     anchor = synth.evaluate("() => { const { place, when } = studio.midi.player.anchor; return [place, when]; }")
-    synth.evaluate("() => studio.deck.pause()")
+    reached = synth.evaluate("() => { studio.deck.pause(); return studio.deck.audio.currentTime; }")
     score = synth.evaluate("() => studio.midi.score")
     channels = {n: part["channel"] for n, part in enumerate(score["parts"])}
     ons = [(moment, data) for moment, data in sent(synth) if data[0] & 0xF0 == 0x90]
-    asked = [press for press in score["presses"] if press[0] < 3.5]
+    asked = [press for press in score["presses"] if press[0] < reached - 0.5]  # a busy machine plays late
+    assert len(asked) > 8
     assert {(d[0] & 15, d[1], d[2]) for _, d in ons} >= {(channels[p[2]], p[3], p[4]) for p in asked}
     assert 9 in {data[0] & 15 for _, data in ons}
     # Where each was to sound by the playhead, against where it was sent for.
