@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from studio.engines.musicgen.decode import Choice
     from studio.engines.musicgen.runtime_torch import TorchRuntime, Words
 
+STORE, ADD, ACTIVATE, CACHE = 0, 1, 2, 3  # how a product ends, as `kernels_triton.project` reads it
 MOST_ROWS = 16  # above, a product by the card's matrix units is better
 SPLITS = 32  # of the positions each head looks back at
 LENGTHS = (512, 1024)  # up to which a step is recorded apart, for its programs to hold fewer positions
@@ -145,18 +146,18 @@ class FusedStep:
             self._look_back(number, layer, place, length)
             if runtime.words is not None:
                 self._hear_words(number, layer, runtime.words)
-            self._project(self._stream, layer.fc1.weight, self._middle, norm=layer.final_layer_norm, end=2)
-            self._project(self._middle, layer.fc2.weight, self._stream, end=1)
+            self._project(self._stream, layer.fc1.weight, self._middle, norm=layer.final_layer_norm, end=ACTIVATE)
+            self._project(self._middle, layer.fc2.weight, self._stream, end=ADD)
         self._project(self._stream, runtime.told, self.logits, norm=runtime.stack.layer_norm)
 
     def _look_back(self, number: int, layer: Any, place: torch.Tensor, length: int) -> None:
         keys, values = self._runtime.keys[number], self._runtime.values[number]
         self._project(
-            self._stream, self._runtime.qkv[number], self._queries, norm=layer.self_attn_layer_norm, end=3,
+            self._stream, self._runtime.qkv[number], self._queries, norm=layer.self_attn_layer_norm, end=CACHE,
             cache=(keys, values, place),
         )  # fmt: skip
         self._attend(keys, values, place, length=length, rows=self._rows, more=1, stride=0, splits=SPLITS)
-        self._project(self._found, layer.self_attn.out_proj.weight, self._stream, end=1)
+        self._project(self._found, layer.self_attn.out_proj.weight, self._stream, end=ADD)
 
     def _hear_words(self, number: int, layer: Any, words: Words) -> None:
         """The listening rows only; the others would hear zeros."""
@@ -166,7 +167,7 @@ class FusedStep:
         )
         keys, values = words.keys[number], words.values[number]
         self._attend(keys, values, words.lengths, length=keys.shape[2], rows=len(chosen), more=0, stride=1, splits=1)
-        self._project(self._found, attention.out_proj.weight, self._stream, chosen=chosen, end=1)
+        self._project(self._found, attention.out_proj.weight, self._stream, chosen=chosen, end=ADD)
 
     def _attend(
         self, keys: torch.Tensor, values: torch.Tensor, lengths: torch.Tensor,
@@ -184,7 +185,7 @@ class FusedStep:
 
     def _project(
         self, inputs: torch.Tensor, weight: torch.Tensor, out: torch.Tensor,
-        *, norm: Any = None, chosen: torch.Tensor | None = None, end: int = 0, rows: int = 0,
+        *, norm: Any = None, chosen: torch.Tensor | None = None, end: int = STORE, rows: int = 0,
         cache: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None,
     ) -> None:  # fmt: skip
         from studio.engines.musicgen import kernels_triton as kernels

@@ -15,8 +15,6 @@ import triton
 import triton.language as tl
 from triton.language.extra.cuda import gdc_launch_dependents, gdc_wait
 
-STORE, ADD, ACTIVATE, CACHE = 0, 1, 2, 3
-
 
 @triton.jit
 def embed(codes, place, step, shelf, positions, stream, columns, rows_each, embedded, width, BOOKS: tl.constexpr, BLOCK: tl.constexpr, EARLY: tl.constexpr):  # fmt: skip
@@ -48,8 +46,8 @@ def project(
 
     NORMED: the inputs pass a layer norm first, of which the product is a scale and a shift, so that all sums are made
     at once; slopes (2, outputs) are the product of its gain and its bias. CHOSEN: row i is `chosen[i]` of the stream.
-    END: STORE; ADD onto what is there; ACTIVATE by GELU; CACHE: the first third is stored, the others go into keys and
-    values (rows, heads, room, HEAD) at `place`. EARLY: weights are fetched while the kernel before still works.
+    END: 0 stores; 1 adds onto what is there; 2 stores what GELU makes of it; 3 stores the first third, the others go into
+    keys and values (rows, heads, room, HEAD) at `place`. EARLY: weights are fetched while the kernel before still works.
     IS_WHOLE: BLOCK_IN holds all inputs, which then stay while the program goes from outputs to outputs.
     """
     row, at = tl.arange(0, ROWS), tl.arange(0, BLOCK_IN)

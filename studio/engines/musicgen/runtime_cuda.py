@@ -69,20 +69,20 @@ class GraphRuntime(TorchRuntime):
         if heard is None:
             self.stage = self.stage if kept is None else object()
             return None
-        rung = -(-heard.keys[0].shape[2] // WORDS_A_RUNG) * WORDS_A_RUNG
-        if kept is None or kept.rows.tolist() != heard.rows.tolist() or kept.keys[0].shape[2] != rung:
+        tokens = -(-heard.keys[0].shape[2] // WORDS_A_RUNG) * WORDS_A_RUNG
+        if kept is None or kept.rows.tolist() != heard.rows.tolist() or kept.keys[0].shape[2] != tokens:
             self.stage = object()
-            room = (*heard.keys[0].shape[:2], rung, heard.keys[0].shape[3])
+            room = (*heard.keys[0].shape[:2], tokens, heard.keys[0].shape[3])
             kept = Words(
                 rows=heard.rows.clone(),
                 keys=[each.new_zeros(room) for each in heard.keys],
                 values=[each.new_zeros(room) for each in heard.values],
                 lengths=heard.lengths.clone(),
-                mask=torch.zeros((room[0], 1, 1, rung), dtype=torch.bool, device=self.device),
+                mask=torch.zeros((room[0], 1, 1, tokens), dtype=torch.bool, device=self.device),
             )
         kept.lengths.copy_(heard.lengths)
         if kept.mask is not None:
-            kept.mask.copy_((torch.arange(rung, device=self.device) < heard.lengths[:, None])[:, None, None])
+            kept.mask.copy_((torch.arange(tokens, device=self.device) < heard.lengths[:, None])[:, None, None])
         for to, source in zip((*kept.keys, *kept.values), (*heard.keys, *heard.values), strict=True):
             to.zero_()
             to[:, :, : source.shape[2]].copy_(source)
