@@ -181,7 +181,7 @@ def test_prompt_and_settings_travel_in_the_file_unless_one_unticks_them(page: Pa
 
 
 def open_the_editor(page: Page) -> None:
-    """Open it if it is not, and see the plan's own title in it, for what is typed sooner would be overwritten."""
+    """Open it if it is not, and see the plan's own title in it."""
     if not page.get_by_label("Title").is_visible():
         page.get_by_text("Edit the plan").click()
     expect(page.get_by_label("Title")).to_have_value(page.locator("#st-plan-strip strong").first.inner_text())

@@ -1,5 +1,6 @@
 // Starts the page's own parts once Gradio has laid it out.
 import { Agents } from "./agents.js";
+import { holdBackWhatArrives } from "./arrive.js";
 import { Compare } from "./compare.js";
 import { Deck } from "./deck.js";
 import { listenToDrags } from "./drag.js";
@@ -61,6 +62,7 @@ function toggleTheme() {
   localStorage.setItem("studio-theme", dark ? "dark" : "light");
 }
 
+holdBackWhatArrives();
 await Promise.all(["st-audio", "st-bridge", "st-jobs", "st-keys", "st-generate"].map(here));
 const deck = new Deck();
 const jobs = new Jobs(deck, act);
