@@ -24,8 +24,17 @@ plugin: ## Build the DAW plug-in into plugin/build/bin (apt install dpf-source c
 	cmake --build plugin/build --parallel
 	@echo "Built: $$(ls -d plugin/build/bin/MusicGenStudio.* | tr '\n' ' ')- docs/plugin.md says where a DAW looks for them."
 
+# Tests that drive a browser, a DAW or an instrument in time are run one by one; of the others each processor takes a file.
+ALONE := tests/browser tests/plugin tests/studio/live_midi
 test: check ## Install what is needed, check the code and run the tests.
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@failed=0; \
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ALONE:%=--ignore=%) || failed=1; \
+	$(BIN)/python -m pytest $(ALONE) || failed=1; \
+	exit $$failed
+endif
 
 check: $(VENV)/.tests ## Lint, formatting and types.
 	$(BIN)/ruff check .

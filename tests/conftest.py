@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+if os.environ.get("PYTEST_XDIST_WORKER"):  # one of several: a processor is all there is for each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # How fast an example is made or checked says something of the machine, not of what is tested.
 hypothesis.settings.register_profile(
