@@ -25,6 +25,15 @@ Combine = Callable[["torch.Tensor", int], "torch.Tensor"]
 Tokens = tuple["torch.Tensor", "torch.Tensor"]
 
 
+class NumbersOverflowed(EngineError):
+    """The model's logits are no longer finite, as half precision may have it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower guidance."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Conditioning:
     """What the decoder listens to: row 0 the prompt, row 1 (with guidance) what to steer away from.
@@ -200,7 +209,7 @@ class _Run:
     def step(self, column: torch.Tensor) -> torch.Tensor:
         """Feed one column of codes (codebooks,); returns float32 logits (codebooks, codes) on the CPU.
 
-        Raises EngineError when the numbers overflow, which half precision may do.
+        Raises NumbersOverflowed, which is an EngineError.
         """
         import torch
 
@@ -223,9 +232,7 @@ class _Run:
             wanted, unwanted = logits.chunk(2)
             logits = unwanted + (wanted - unwanted) * self.guidance
         if not torch.isfinite(logits).all():
-            raise EngineError(
-                "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower guidance."
-            )
+            raise NumbersOverflowed()
         self.steps += 1
         return logits
 

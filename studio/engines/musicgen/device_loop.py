@@ -14,9 +14,8 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from studio.engines.base import EngineError
 from studio.engines.musicgen.blend import Blend, shares_of
-from studio.engines.musicgen.decode import Choice, Conditioning
+from studio.engines.musicgen.decode import Choice, Conditioning, NumbersOverflowed
 from studio.engines.musicgen.fused import LENGTHS, FusedStep, Grid, can_fuse
 from studio.engines.musicgen.runtime_cuda import LADDER, GraphRuntime
 
@@ -207,9 +206,7 @@ class DeviceLoop:
             if arrived is not None:
                 arrived.synchronize()
             if not bool(is_finite):
-                raise EngineError(
-                    "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower guidance."
-                )
+                raise NumbersOverflowed()
             late = self._late[:-1].cpu()
             for frame in range(given, ready):
                 columns = (frame + 1 + late - low)[None, :, None].expand(len(made), -1, 1)

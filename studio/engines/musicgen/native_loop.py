@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studio.engines.base import EngineError
 from studio.engines.musicgen.blend import Blend, shares_of
+from studio.engines.musicgen.decode import NumbersOverflowed
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +41,7 @@ class NativeLoop:
         """Yield the frames after the first `known`, int64 (candidates, codebooks), as each is complete.
 
         grid: the window's delayed columns (candidates, codebooks, columns), those of the known frames filled in. dice:
-        one for each candidate. `cancelled` is asked before every step. Raises EngineError when the numbers overflow.
+        one for each candidate. `cancelled` is asked before every step. Raises NumbersOverflowed.
         """
         import torch
 
@@ -57,10 +57,7 @@ class NativeLoop:
             sheet = self._sheet(heard, step, columns, fits, choice, dice)
             self._runtime.advance(sheet)
             if sheet.trouble[0]:
-                raise EngineError(
-                    "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower "
-                    "guidance."
-                )
+                raise NumbersOverflowed()
             if step - self._most >= known:
                 yield torch.from_numpy(columns[:, books, step - self._most + 1 + self._late])
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from studio.engines.base import EngineError
 from studio.engines.musicgen import decode
 from studio.engines.musicgen.blend import Blend
 
@@ -133,9 +132,7 @@ class Voice:
         rows = heard.conditioning.rows
         logits = self.runtime.feed(columns.repeat_interleave(rows, dim=0), told=told)
         if not logits.isfinite().all():
-            raise EngineError(
-                "The model's numbers overflowed on this device: choose the device cpu in the settings, or lower guidance."
-            )
+            raise decode.NumbersOverflowed()
         return logits.unflatten(0, (-1, rows))
 
 
