@@ -109,6 +109,7 @@ def test_an_odd_sound_is_taken_and_what_was_done_is_said(studio: Studio, samples
         (wav(np.zeros((2, 0), np.float32)), "no sound"),
         (encode(mixed(band(1.0)), format="flac")[:3000], "damaged"),
     ],
+    ids=["words", "zero bytes", "not finite", "no samples", "cut off"],
 )
 def test_what_is_no_sound_is_refused_in_a_sentence(studio: Studio, data: bytes, says: str) -> None:
     with pytest.raises(DeskError, match=says):
