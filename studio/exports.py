@@ -5,8 +5,8 @@ Made once per take, format and tagging, kept in a folder of bounded size. Knows 
 
 from __future__ import annotations
 
+import hashlib
 import re
-import secrets
 import shutil
 import unicodedata
 import zipfile
@@ -22,7 +22,7 @@ from audio.io import FORMATS, AudioError, encode, read_clip, written_whole
 from audio.lossy import encode_under_ceiling, is_lossy
 from audio.tags import Tags
 from studio.settings import VERSION
-from studio.takes import Take, TakeStore
+from studio.takes import Take, TakeMissing, TakeStore
 
 SOFTWARE = f"MusicGen Studio {VERSION}"
 CACHE_BYTES = 2_000_000_000
@@ -55,6 +55,13 @@ class ExportedFile:
     filename: str
     ascii_filename: str
     media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle(ExportedFile):
+    """Several takes' exports in one zip. take_ids: those that are in it."""
+
+    take_ids: tuple[str, ...]
 
 
 class Exports:
@@ -100,35 +107,60 @@ class Exports:
         format: str,
         provenance: bool,
         progress: Callable[[float, str], None] | None = None,
-    ) -> ExportedFile:
+    ) -> Bundle:
         """Several takes in one zip, each under its telling name. Takes without stems or notes are left out where those are
-        asked for.
+        asked for, and so are those that are gone.
 
         progress: told 0 to 1 and the take in hand; what it raises ends the work and nothing is left behind. Raises ExportError
         when none of them can be had so, or as `export`.
         """
-        path = self._dir / "bundles" / f"{secrets.token_hex(6)}.zip"
-        refused = ""
+        asked = hashlib.sha256(" ".join([format, str(provenance), *take_ids]).encode()).hexdigest()
+        path = self._dir / "bundles" / f"{asked[:24]}.zip"
+        try:
+            if path.is_file():
+                path.touch()
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with written_whole(path) as part:
+                    self._write_bundle(part, take_ids, format, provenance, progress)
+                self._make_room(keep=path)
+            with zipfile.ZipFile(path) as bundle:
+                inside = tuple(bundle.comment.decode().split())
+        except OSError as error:
+            raise ExportError(
+                f"The zip could not be written: {error.strerror or error}. Free some space and try again."
+            ) from error
+        if progress is not None:
+            progress(1.0, "")
+        return Bundle(path, f"Takes – {len(inside)}.zip", f"Takes - {len(inside)}.zip", "application/zip", inside)
+
+    def _write_bundle(
+        self,
+        part: Path,
+        take_ids: Sequence[str],
+        format: str,
+        provenance: bool,
+        progress: Callable[[float, str], None] | None,
+    ) -> None:
+        """The zip; its comment says which takes are in it."""
+        refused, inside = "", []
         names: set[str] = set()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
             for number, take_id in enumerate(take_ids):
-                if progress is not None:
-                    progress(number / len(take_ids), self._store.read(take_id).title)
                 try:
+                    if progress is not None:
+                        progress(number / len(take_ids), self._store.read(take_id).title)
                     made = self.export(take_id, format=format, provenance=provenance)
-                except ExportError as error:
+                except (ExportError, TakeMissing) as error:
                     refused = refused or str(error)
                     continue
                 name = _free_name(made.filename, names)
                 bundle.write(made.path, name)
                 names.add(name)
-            if not names:
+                inside.append(take_id)
+            if not inside:
                 raise ExportError(refused or "No take was chosen. Choose some and export again.")
-        self._make_room(keep=path)
-        if progress is not None:
-            progress(1.0, "")
-        return ExportedFile(path, f"Takes – {len(names)}.zip", f"Takes - {len(names)}.zip", "application/zip")
+            bundle.comment = " ".join(inside).encode()
 
     def kept(self, take_id: str, name: str) -> Path | None:
         """A file that `keep` has put beside a take's exports, if it is still there."""
@@ -187,12 +219,15 @@ class Exports:
 
     def _write_stems(self, take: Take, part: Path, format: str, provenance: bool) -> None:
         """One file a part, stored as they are (sound does not shrink), and the notes when there are any."""
+        from studio.desk.notes import part_label
+
         name = telling_name(take)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as bundle:
             for number, stem in enumerate(take.stems, start=1):
                 clip = read_clip(self._store.stem_path(take.id, stem.name))
-                tags = tags_of(take, part=stem.name) if provenance else None
-                label = plain_file_name(stem.name) or f"part {number}"
+                called = part_label(stem.name)
+                tags = tags_of(take, part=called) if provenance else None
+                label = plain_file_name(called) or f"part {number}"
                 bundle.writestr(
                     f"{name} – {number:02} {label}{FORMATS[format].suffix}", encode(clip, format=format, tags=tags)
                 )

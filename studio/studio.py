@@ -288,12 +288,17 @@ class Studio:
         provenance: bool | None = None,
         owner: str | None = "",
         folder: Path | None = None,
+        taken: bool = True,
     ) -> ExportedFile:
-        """The take as a file; provenance None follows the settings. Raises ExportError, TakeMissing, NotYours."""
+        """The take as a file; provenance None follows the settings. taken: it is carried off, not only made ready.
+
+        Raises ExportError, TakeMissing, NotYours.
+        """
         entry = self.entry(take_id, owner=owner)
         tagged = self.settings.embed_provenance if provenance is None else provenance
         made = self.exports.export(take_id, format=format, provenance=tagged, folder=folder)
-        self.ledger.deeds.note(take_id, "export", format, owner=entry.take.owner)
+        if taken:
+            self.ledger.deeds.note(take_id, "export", format, owner=entry.take.owner)
         return made
 
     def delete_take(self, take_id: str, *, owner: str | None = "") -> None:

@@ -63,10 +63,12 @@ def session_of_take(take: Take, store: TakeStore) -> Session:
 
     Raises TakeError when its files are gone.
     """
+    from studio.desk.notes import part_label
+
     plan = take.plan
     meter = plan.meter.value
     tempo_map = TempoMap.steady(plan.tempo_bpm.value * meter.quarters_per_felt_beat, beats=meter.beats, unit=meter.unit)
-    sounds = [Part(stem.name, store.stem_path(take.id, stem.name)) for stem in take.stems]
+    sounds = [Part(part_label(stem.name), store.stem_path(take.id, stem.name)) for stem in take.stems]
     if not sounds:
         sounds = [Part("Mix", store.audio_path(take.id))]
     notes = parts_of_midi(store.midi_path(take.id).read_bytes()) if take.has_midi else []

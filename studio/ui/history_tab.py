@@ -110,7 +110,7 @@ def _lay_out() -> tuple[HistoryTab, dict[str, Any]]:
         parts["empty"] = gr.Button("Empty the bin", visible=False, min_width=130, scale=0, elem_id="st-empty-bin")
     parts["days"] = gr.HTML(js_on_load=_ON_DAYS, elem_id="st-days")
     shown = gr.State(PAGE)
-    gr.HTML(BULK)
+    gr.HTML(BULK, elem_id="st-bulk-box")
     takes = gr.HTML(elem_id="st-history")
     more = gr.Button("Show more", visible=False, elem_id="st-more")
     return HistoryTab(words, shelf, shown, takes, more), parts

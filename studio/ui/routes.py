@@ -217,13 +217,14 @@ class StudioRoutes:
 
     @answered
     async def export(self, request: Request, visitor: Visitor) -> Response:
-        """A take in the format asked for, as a file to save. ?format=flac&provenance=true"""
+        """A take in the format asked for, as a file to save: ?format=flac&provenance=true. HEAD makes it ready."""
         make = functools.partial(
             self._studio.export,
             request.path_params["take_id"],
             format=request.query_params.get("format", "flac"),
             provenance=_yes_or_no(request.query_params.get("provenance")),
             owner=visitor.sees_only,
+            taken=request.method != "HEAD",
         )
         made = await in_thread(make)
         headers = {**_KEEP_PRIVATE, **saved_as(made.filename, made.ascii_filename)}

@@ -15,7 +15,8 @@ HEAD = f"""<header class="st-head">{_MARK}
 <svg viewBox="0 0 24 24"><path d="M12 3a9 9 0 1 0 9 9 7 7 0 0 1-9-9z"/></svg></button>
 </header>
 <div id="st-away" class="st-hidden" role="alert">The studio does not answer: it was closed, or the machine is very busy.
-What you type stays, and this page goes on by itself once it is there again.</div>"""
+What you type stays, and this page goes on by itself once it is there again.</div>
+<div id="st-carried" role="status"></div>"""
 
 # One button: press, speak, press again (static/voice.js). Its line says how it goes, and offers what is missing.
 MICROPHONE = """<button type="button" class="st-icon st-mic" id="st-mic" aria-pressed="false"

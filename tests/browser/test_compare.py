@@ -146,6 +146,45 @@ def test_picked_takes_are_carried_off_in_one_zip(history: Page, takes: Running) 
     assert {deed["take_id"] for deed in kept} == {takes[1]["soft"], takes[1]["noise"]}
 
 
+def test_what_cannot_be_carried_off_is_said_and_the_studio_stays(history: Page, takes: Running) -> None:
+    _, names, folder = takes
+    home, away = folder / "takes" / names["noise"], folder / "away"
+    home.rename(away)
+    try:
+        card = history.locator("#st-history .st-card", has_text="Noise")
+        card.locator("summary", has_text="Export").click()
+        card.locator("[data-format=mp3]").click()
+        said = history.locator("#st-carried .st-carrying")
+        expect(said).to_contain_text("“Noise” as MP3, 320 kbit/s cannot be made: it is not here any more")
+        said.get_by_role("button", name="Close").click()
+        for title in ("Soft tone", "Noise"):
+            history.get_by_label(f"Pick {title}").check()
+        history.locator("#st-bulk-format").select_option("flac16")
+        with history.expect_download() as download:
+            history.locator("#st-bulk [data-bulk=export]").click()
+        with zipfile.ZipFile(download.value.path()) as bundle:
+            assert len(bundle.namelist()) == 1
+        expect(said).to_contain_text("1 of 2 takes is not in the zip")
+        expect(card).to_be_visible()
+    finally:
+        away.rename(home)
+
+
+def test_the_last_cards_menu_ends_above_the_deck(history: Page) -> None:
+    history.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    menu = history.locator("#st-history .st-card").last.locator("details.st-menu")
+    menu.locator("summary").click()
+    last = menu.locator("[data-format=daw]")
+    reached = last.evaluate("""link => {
+      link.scrollIntoView({ block: "nearest" });
+      const { x, y, width, height } = link.getBoundingClientRect();
+      return document.elementFromPoint(x + width / 2, y + height / 2) === link;
+    }""")
+    assert reached
+    history.keyboard.press("Escape")
+    expect(last).to_be_hidden()
+
+
 def test_songs_show_what_came_of_what(history: Page) -> None:
     history.get_by_text("Songs", exact=True).click()
     expect(history.locator("#st-history .st-song")).to_have_count(2)

@@ -174,6 +174,11 @@ def test_many_takes_go_into_one_zip_with_progress(store: TakeStore, exports: Exp
     with zipfile.ZipFile(bundle.path) as files:
         assert files.namelist() == ["Rainy Window – 120bpm – Am.mid", "Rainy Window – 120bpm – Am (2).mid"]
     assert [share for share, _ in told] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert bundle.take_ids == tuple(takes[:2]) and bundle.filename == "Takes – 2.zip"
+    made = bundle.path.stat().st_ino
+    again = exports.bundle(takes, format="midi", provenance=True)
+    assert again.take_ids == bundle.take_ids and again.path.stat().st_ino == made, "it was made a second time"
+    assert exports.bundle(takes[:2], format="midi", provenance=True).path != bundle.path
     with pytest.raises(ExportError, match="no MIDI"):
         exports.bundle(takes[2:], format="midi", provenance=True)
 

@@ -74,6 +74,10 @@ def test_a_guest_compares_and_judges_only_its_own(tmp_path: Path) -> None:
             assert hers.get("/studio/bundle.zip", params={"takes": ",".join(mine)}).content[:2] == b"PK"
             assert hers.get("/studio/bundle.zip", params={"takes": mine[0], "format": "exe"}).status_code == 400
             assert hers.get("/studio/bundle.zip").status_code == 404
+            some = hers.get("/studio/bundle.zip", params={"takes": f"{mine[0]},20200101-000000-aaaaaa"})
+            assert some.content[:2] == b"PK" and some.headers["X-Left-Out"].startswith("1 of 2 takes is not in the zip")
+            many = ",".join(f"20200101-000000-{number:06x}" for number in range(501))
+            assert "500" in hers.get("/studio/bundle.zip", params={"takes": many}).json()["detail"]
             assert hers.post("/studio/compare/choice", json=asked).status_code == 200
             assert shared.studio.ledger.standings()[mine[0]].won == 1
             for wrong in ({}, {"takes": mine[:1]}, {**asked, "preferred": "x"}, {**asked, "path": "/etc"}):

@@ -304,6 +304,15 @@ def test_an_export_is_saved_under_a_telling_name_in_any_alphabet(served: Served,
     assert rate_hz == RATE_HZ and len(samples) == RATE_HZ
 
 
+def test_a_file_made_ready_counts_as_exported_only_when_it_is_taken(served: Served, browser: httpx.Client) -> None:
+    take = served.take()
+    address = f"/studio/takes/{take.id}/export?format=flac"
+    ready = browser.head(address)
+    assert ready.status_code == 200 and not served.studio.ledger.deeds.all(take_id=take.id)
+    assert len(browser.get(address).content) == int(ready.headers["content-length"])
+    assert [deed.detail for deed in served.studio.ledger.deeds.all(take_id=take.id)] == ["flac"]
+
+
 def test_the_words_are_in_an_export_unless_one_asks_for_none(served: Served, browser: httpx.Client) -> None:
     take = served.take(words="a very particular tone")
     address = f"/studio/takes/{take.id}/export?format=flac"

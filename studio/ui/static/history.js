@@ -1,4 +1,5 @@
 // Several takes at once: what is picked in the History tab, and the bar that does something with all of it.
+import { carryOff } from "./export.js";
 import { here } from "./here.js";
 
 const $ = (id) => document.getElementById(id);
@@ -18,7 +19,7 @@ export function listenToPicks(act, compare) {
     const takes = picked();
     if (does === "all" || does === "none") for (const box of document.querySelectorAll("#st-history [data-pick]")) box.checked = does === "all";
     else if (does === "compare") { compare.set(takes.slice(0, 8)); document.querySelector("#st-history-tabs [role=tab]:nth-of-type(2)")?.click(); }
-    else if (does === "export") location.href = `studio/bundle.zip?format=${$("st-bulk-format").value}&takes=${takes.join(",")}`;
+    else if (does === "export") carryOff(new URL(`studio/bundle.zip?format=${$("st-bulk-format").value}&takes=${takes.join(",")}`, document.baseURI).href, `${takes.length} take${takes.length === 1 ? "" : "s"} as ${$("st-bulk-format").selectedOptions[0].text}`);
     else if (does !== "bin" || confirm(`Put ${takes.length} takes into the bin?`)) act({ action: "bulk", what: does, takes });
     show();
   });

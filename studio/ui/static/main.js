@@ -4,6 +4,7 @@ import { holdBackWhatArrives } from "./arrive.js";
 import { Compare } from "./compare.js";
 import { Deck } from "./deck.js";
 import { listenToDrags } from "./drag.js";
+import { listenToExports } from "./export.js";
 import { here } from "./here.js";
 import { listenToPicks } from "./history.js";
 import { Jobs } from "./jobs.js";
@@ -33,20 +34,8 @@ function openOnDesk(source) {
   else localStorage.setItem("studio-desk", source);
 }
 
-// The menu's box decides whether the file carries its prompt and settings.
-function onExport(link) {
-  const wanted = link.closest("details.st-menu").querySelector("[data-provenance]").checked;
-  const address = new URL(link.href);
-  address.searchParams.set("provenance", wanted);
-  link.href = address;
-}
-
 function onClick(event, deck) {
-  const link = event.target.closest("a[data-format]");
-  if (link) return onExport(link);
   const target = event.target.closest("[data-act]");
-  if (!event.target.closest("details.st-menu"))
-    for (const menu of document.querySelectorAll("details.st-menu[open]")) menu.open = false;
   if (!target) return;
   const { act: action, take, job, source } = target.dataset;
   if (action === "compare") window.studio.compare.toggle(take);
@@ -88,7 +77,10 @@ here("st-plugin").then(async (box) => {
   window.studio.plugIns = new PlugIns(box);
 });
 // What the focus goes to is not left under the deck.
-new ResizeObserver(([{ target }]) => { document.documentElement.style.scrollPaddingBottom = `${Math.max(90, target.offsetHeight + 12)}px`; }).observe(document.getElementById("st-deck"));
+new ResizeObserver(([{ target }]) => {
+  document.documentElement.style.scrollPaddingBottom = `${Math.max(90, target.offsetHeight + 12)}px`;
+  document.documentElement.style.setProperty("--st-deck-tall", `${target.offsetHeight}px`);
+}).observe(document.getElementById("st-deck"));
 // A double click is one wish.
 document.getElementById("st-generate").addEventListener("click", (event) => event.detail > 1 && event.stopImmediatePropagation(), true);
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
@@ -100,5 +92,6 @@ document.getElementById("st-help").addEventListener("click", () => document.getE
 document.addEventListener("click", (event) => onClick(event, deck));
 listenToKeys();
 listenToDrags();
+listenToExports();
 here("st-library").then(() => { window.studio.library = new Library(deck, act); });
 document.documentElement.dataset.studio = "ready";
