@@ -1,12 +1,13 @@
 // The studio away for a while, killed or started anew: it is said, and what is typed meanwhile is not lost when Gradio
-// fetches the page again. The fields' own keeping goes through the server (build.py); this is for when there is none.
-const DRAFT = "studio-draft", QUIET_MS = 4_000, REFETCH_MS = 20_000;
+// fetches the page again. The fields' own keeping (kept_form.py) ends when Gradio finds the studio gone; so the words that
+// stand there when the page is left, however that happens, are there when it is back.
+const DRAFT = "studio-draft", QUIET_MS = 4_000;
 
 export class Away {
   constructor() {
     this.since = null; // when it went away
-    this.until = 0; // how long a page fetched anew shall find the draft
-    document.addEventListener("input", (event) => event.target.closest?.(".st-prompt") && this.keep());
+    document.addEventListener("input", (event) => this.since !== null && event.target.closest?.(".st-prompt") && this.keep());
+    addEventListener("pagehide", () => this.keep());
   }
 
   lost() {
@@ -19,15 +20,14 @@ export class Away {
   found() {
     if (this.since === null) return;
     this.since = null;
-    this.until = Date.now() + REFETCH_MS;
-    this.keep();
     clearTimeout(this.timer);
     this.show(false);
   }
 
+  // An empty field is not the user's word before what was kept has been put into it.
   keep() {
-    const field = document.querySelector(".st-prompt textarea"), away = this.since !== null;
-    if (field && (away || Date.now() < this.until)) sessionStorage.setItem(DRAFT, JSON.stringify({ words: field.value, until: away ? null : this.until }));
+    const field = document.querySelector(".st-prompt textarea"), restored = document.documentElement.dataset.form === "restored";
+    if (field && (field.value || restored)) sessionStorage.setItem(DRAFT, JSON.stringify({ words: field.value }));
   }
 
   show(away) {
