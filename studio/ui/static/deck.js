@@ -17,7 +17,7 @@ export class Deck {
     this.audio = $("st-audio");
     this.canvas = $("st-wave");
     this.now = null; // {take?, job?, title, seconds, peaks, sections, live}
-    this.afterSwap = null;
+    this.asked = null; // the take that is being read for the deck
     const redraw = () => this.draw();
     for (const event of ["play", "pause", "ended", "seeked", "loadedmetadata"])
       this.audio.addEventListener(event, () => { this.showState(); this.draw(); });
@@ -40,9 +40,11 @@ export class Deck {
 
   // --- what plays ---------------------------------------------------------------------------------------------
   async loadTake(take, { play = true, at = 0 } = {}) {
+    const asked = (this.asked = {});
     const answer = await fetch(`studio/takes/${take}/peaks.json`);
-    if (!answer.ok) return this.say("That take is not here any more.");
-    const data = await answer.json();
+    const data = answer.ok ? await answer.json() : null;
+    if (this.asked !== asked) return; // something else was put on the deck while this was read
+    if (!data) return this.say("That take is not here any more.");
     this.show({ take, job: data.job, title: data.title, seconds: data.seconds, peaks: data.peaks, sections: data.sections,
       badges: data.badges, versions: data.versions, bar_seconds: data.bar_seconds, live: false });
     this.audio.src = `studio/takes/${take}/sound.flac`;
@@ -58,6 +60,7 @@ export class Deck {
   }
 
   show(now) {
+    this.asked = null;
     this.now = now;
     this.audio.pause();
     $("st-deck-title").textContent = now.title || "Untitled";
@@ -106,6 +109,7 @@ export class Deck {
     now.live = false; // once only, however often news comes while the take loads
     const at = this.audio.ended ? 0 : this.audio.currentTime;
     await this.loadTake(now.take, { play: false });
+    if (this.now.take !== now.take) return;
     if (at > 0) this.audio.currentTime = Math.min(at, this.now.seconds);
     if (play && at < this.now.seconds - 0.2) await this.play();
   }
