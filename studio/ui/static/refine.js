@@ -1,7 +1,7 @@
 // A refinement as it goes: each pass a card with its score, what was asked differently and why. The server does the work
 // and keeps the state; here the user watches, plays, stops and overrules.
 import { PLAY } from "./icons.js";
-import { button, grade, make } from "./making.js";
+import { button, grade, make, redraw } from "./making.js";
 
 const HIDDEN = "studio-refinements-put-away";
 
@@ -42,7 +42,7 @@ export class Refining {
     const list = document.getElementById("st-refining");
     if (!list) return;
     const away = JSON.parse(localStorage.getItem(HIDDEN) ?? "[]");
-    list.replaceChildren(...(this.shown ?? []).filter((one) => one.running || !away.includes(one.id)).slice(0, 2).map((one) => this.card(one)));
+    redraw(list, (this.shown ?? []).filter((one) => one.running || !away.includes(one.id)).slice(0, 2).map((one) => this.card(one)));
   }
 
   progress({ id, stage, fraction }) {
@@ -70,7 +70,7 @@ export class Refining {
   // --- one refinement -------------------------------------------------------------------------------------------
   card(one) {
     const card = make("section", "st-refinement");
-    card.dataset.refinement = one.id;
+    card.dataset.refinement = card.dataset.key = one.id;
     card.setAttribute("aria-label", `Refining ${one.title}`);
     const head = make("div", "st-refinement-head");
     const { passes, seconds, score } = one.budget;
@@ -86,9 +86,12 @@ export class Refining {
     head.append(acts);
     card.append(head);
     if (one.running) {
-      const meter = make("div", "st-meter");
-      meter.append(make("i"));
-      card.append(meter, make("p", "st-stage st-note", one.stage || "Beginning a pass"));
+      const meter = make("div", "st-meter"), fill = make("i"), stage = make("p", "st-stage st-note", one.stage || "Beginning a pass");
+      fill.style.width = `${Math.round((one.fraction ?? 0) * 100)}%`;
+      meter.append(fill);
+      meter.dataset.key = "meter";
+      stage.dataset.key = "stage";
+      card.append(meter, stage);
     }
     card.append(make("p", "st-error", one.error), ...one.passes.map((pass) => this.pass(one, pass)).reverse());
     return card;
@@ -97,7 +100,7 @@ export class Refining {
   pass(one, pass) {
     const card = make("article", "st-pass st-card");
     card.dataset.take = pass.take;
-    card.dataset.pass = pass.number;
+    card.dataset.pass = card.dataset.key = pass.number;
     const best = pass.number === one.best;
     card.classList.toggle("best", best);
     const play = make("button", "st-play");
@@ -152,8 +155,7 @@ export class Refining {
       chip.onclick = () => {
         picked.has(index) ? picked.delete(index) : picked.add(index);
         this.redo.set(one.id, picked);
-        chip.setAttribute("aria-pressed", picked.has(index));
-        again.disabled = leave.disabled = !picked.size;
+        this.draw();
       };
       row.append(chip);
     }
