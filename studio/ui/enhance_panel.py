@@ -24,7 +24,7 @@ from studio.ui.visitors import Visitor, visitor_of
 REMEMBERED = 60  # takes that the user's taste is read from
 _ON_LOAD = """element.addEventListener("click", (event) => {
   const button = event.target.closest("[data-verb]");
-  if (button) trigger("click", { verb: button.dataset.verb, way: Number(button.dataset.way), place: Number(button.dataset.place) });
+  if (button) trigger("click", { verb: button.dataset.verb, way: Number(button.dataset.way), words: button.dataset.words });
 });"""
 
 
@@ -61,11 +61,12 @@ def wire_enhance(studio: Studio, button: gr.Button, view: gr.HTML, fields: Mappi
             return kept, gr.update(visible=False), gr.skip()
         if asked.get("verb") == "use":
             return [], gr.update(visible=False), every[way].after
-        every[way] = every[way].without(int(asked.get("place") or 0))
+        every[way] = _without(every[way], str(asked.get("words")))
         return [each.model_dump(mode="json") for each in every], enhanced_view(every, credit), gr.skip()
 
     button.click(on_enhance, inputs_kwargs=dict(fields), outputs=[ways, credited, view], **private)
-    view.click(on_click, [ways, credited], [ways, view, fields["words"]], **private)
+    # Each press counts, also while the one before is being answered; the server does them in their order.
+    view.click(on_click, [ways, credited], [ways, view, fields["words"]], trigger_mode="multiple", **private)
 
 
 def credit_of(answers: list[Answer[Enhanced]]) -> str:
@@ -83,6 +84,11 @@ def answers_of(kept: list[dict[str, Any]]) -> list[Enhanced]:
     return [Enhanced.model_validate(each) for each in kept]
 
 
+def _without(way: Enhanced, words: str) -> Enhanced:
+    """A way without that addition: named by its words, for its place changes with the presses before."""
+    return way.without(*(place for place, one in enumerate(way.added) if one.words == words))
+
+
 def enhanced_view(ways: list[Enhanced], credit: str) -> str:
     """Each way on a card of its own: the user's words plain, each addition a button that takes it out again."""
     if not ways:
@@ -96,18 +102,17 @@ def enhanced_view(ways: list[Enhanced], credit: str) -> str:
 
 
 def _way(way: Enhanced, number: int) -> str:
-    places = {id(one): place for place, one in enumerate(way.added)}
-    words = "".join(_piece(text, one, number, places) for text, one in way.pieces())
+    words = "".join(_piece(text, one, number) for text, one in way.pieces())
     use = f'<button type="button" class="st-act" data-verb="use" data-way="{number}">Use these words</button>'
     return f'<article class="st-way"><p>{words}</p>{use}</article>'
 
 
-def _piece(text: str, one: Addition | None, number: int, places: Mapping[int, int]) -> str:
+def _piece(text: str, one: Addition | None, number: int) -> str:
     if one is None:
         return escape(text)
     why = escape(one.why or f"adds {one.kind}", quote=True)
     return (
-        f'<button type="button" class="st-added" data-verb="remove" data-way="{number}" data-place="{places[id(one)]}" '
+        f'<button type="button" class="st-added" data-verb="remove" data-way="{number}" data-words="{escape(one.words, quote=True)}" '
         f'title="{why}; press to take it out">{escape(text)}</button>'
     )
 

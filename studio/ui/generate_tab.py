@@ -245,8 +245,10 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
             return plan_view(SongPlan.model_validate(values["plan"]), refusal=str(refusal))
 
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "queue": True}
-    buttons["generate"].click(on_generate, inputs_kwargs=tab.inputs, **private)
-    buttons["plan"].click(on_plan, inputs_kwargs=tab.inputs, outputs=plan_outputs, **private)
+    # Gradio else drops a press while an earlier one is still being answered. A double click is one wish: main.js.
+    each_press: dict[str, Any] = {**private, "trigger_mode": "multiple"}
+    buttons["generate"].click(on_generate, inputs_kwargs=tab.inputs, **each_press)
+    buttons["plan"].click(on_plan, inputs_kwargs=tab.inputs, outputs=plan_outputs, **each_press)
     gr.on(
         [tab.plan_fields[name].change for name in EDITED],
         on_edit,
@@ -290,7 +292,8 @@ def _wire_presets(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> 
         return gr.update(choices=preset_choices(studio), value=None)
 
     chooser = buttons["preset"]
-    chooser.input(on_choose, chooser, list(tab.fields.values()), **private)
+    # Chosen again while the first is still being read: the last one counts.
+    chooser.input(on_choose, chooser, list(tab.fields.values()), trigger_mode="always_last", **private)
     buttons["save_preset"].click(
         on_save, inputs_kwargs={**tab.fields, "preset_name": buttons["preset_name"]}, outputs=chooser, **private
     )

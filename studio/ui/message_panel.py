@@ -24,6 +24,12 @@ from studio.ui.form import brief_of, edited_plan, sampling_of
 from studio.ui.refine_panel import begin
 from studio.ui.visitors import Visitor, visitor_of
 
+# The field is emptied of a message that was done; what was typed into it meanwhile stays.
+_EMPTIED = """(now, told) => {
+  const line = new DOMParser().parseFromString(told ?? "", "text/html").querySelector("[data-heard]");
+  return line && line.dataset.heard === now.trim() ? "" : { __type__: "update" };
+}"""
+
 Done = tuple[SongPlan | None, str, str]  # the plan, the words for the prompt ("" leaves them), what was done
 
 
@@ -43,14 +49,16 @@ def lay_out_message() -> dict[str, Any]:
 def wire_message(studio: Studio, parts: dict[str, Any], tab: Any, show_plan: Any) -> None:
     """Carry messages out on the plan of the Generate `tab`; `show_plan` puts a plan into its panel."""
     outputs = [
-        tab.plan, tab.plan_strip, tab.plan_panel, *tab.plan_fields.values(), tab.fields["words"], parts["told"], parts["message"],
+        tab.plan, tab.plan_strip, tab.plan_panel, *tab.plan_fields.values(), tab.fields["words"], parts["told"],
     ]  # fmt: skip
 
     def on_tell(request: gr.Request, **values: Any) -> dict[Any, Any]:
         message = str(values["message"] or "").strip()[:1_000]
         try:
             plan = edited_plan(values)
-            if plan is None or not message:
+            if plan is not None and not message:
+                return {parts["told"]: gr.skip()}
+            if plan is None:
                 return {parts["told"]: _line("Plan first, then say what to change.")}
             visitor = visitor_of(request)
             with asked_by(visitor.owner):
@@ -58,7 +66,7 @@ def wire_message(studio: Studio, parts: dict[str, Any], tab: Any, show_plan: Any
                 changed, words, said = _do(studio, visitor, answer.value, message, plan, values)
         except (BriefError, PlanError, EngineError, RefineError, TakeError) as refusal:
             return {parts["told"]: _line(str(refusal), wrong=True)}
-        done: dict[Any, Any] = {parts["told"]: told_view(answer, said), parts["message"]: ""}
+        done: dict[Any, Any] = {parts["told"]: told_view(answer, said, heard=message)}
         if words:
             done[tab.fields["words"]] = words
         return {**(show_plan(tab, changed) if changed is not None else {}), **done}
@@ -66,6 +74,9 @@ def wire_message(studio: Studio, parts: dict[str, Any], tab: Any, show_plan: Any
     gr.on(
         [parts["tell"].click, parts["message"].submit], on_tell,
         inputs_kwargs={**tab.inputs, "message": parts["message"]}, outputs=outputs,
+        api_visibility="private", show_progress="hidden", trigger_mode="always_last",
+    ).then(
+        None, [parts["message"], parts["told"]], parts["message"], js=_EMPTIED,
         api_visibility="private", show_progress="hidden",
     )  # fmt: skip
 
@@ -90,10 +101,11 @@ def _do(studio: Studio, visitor: Visitor, route: Route, message: str, plan: Song
             return studio.planner(brief, seed=sampling_of(values).seed), message, "A new song is planned."
 
 
-def told_view(answer: Answer[Route], said: str) -> str:
-    """What was understood, by whom, and what was done."""
-    return _line(f"Understood as: {JOBS[answer.value.job]} ({answer.credit}). {said}")
+def told_view(answer: Answer[Route], said: str, *, heard: str = "") -> str:
+    """What was understood of the message that was heard, by whom, and what was done."""
+    return _line(f"Understood as: {JOBS[answer.value.job]} ({answer.credit}). {said}", heard=heard)
 
 
-def _line(text: str, *, wrong: bool = False) -> str:
-    return f'<p class="st-note{" st-error" if wrong else ""}" role="status">{escape(text)}</p>'
+def _line(text: str, *, wrong: bool = False, heard: str = "") -> str:
+    done = f' data-heard="{escape(heard, quote=True)}"' if heard else ""
+    return f'<p class="st-note{" st-error" if wrong else ""}" role="status"{done}>{escape(text)}</p>'

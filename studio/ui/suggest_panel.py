@@ -33,7 +33,7 @@ def wire_suggestions(studio: Studio, view: gr.HTML, words: gr.Textbox) -> None:
         asked: dict[str, Any] = event._data or {}
         return str(asked.get("words") or "")[:2_000] or gr.skip()
 
-    view.click(on_try, None, words, api_visibility="private", show_progress="hidden")
+    view.click(on_try, None, words, api_visibility="private", show_progress="hidden", trigger_mode="multiple")
 
 
 def fill_suggestions(studio: Studio, blocks: gr.Blocks, view: gr.HTML) -> None:

@@ -9,7 +9,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.refine import others_stayed
 from tests.browser.conftest import open_page
-from tests.browser.test_generate import ask, newest_take, wait_for_new_take
+from tests.browser.test_generate import (
+    HELD_BACK,
+    HOLD,
+    LET_GO,
+    ask,
+    newest_take,
+    press_and_see_it_sent,
+    wait_for_new_take,
+)
 from tests.erring_studio import erring_studio
 from tests.running import RunningStudio
 from tests.tiny_gguf import write_gguf
@@ -92,17 +100,22 @@ def test_a_message_changes_the_plan_and_the_orchestrator_says_how_it_was_underst
     page.locator("#st-plan-first").click()
     expect(page.locator("#st-plan-strip")).to_contain_text("C major")
     expect(page.locator("#st-plan-strip")).to_contain_text("Planned by built-in rules")
-    page.locator("#st-message textarea, #st-message input").first.fill(
-        "in D minor, slower and without drums in the chorus"
-    )
-    page.locator("#st-message-do").click()
-    told = page.locator("#st-message-told")
+    message, told = page.locator("#st-message textarea, #st-message input").first, page.locator("#st-message-told")
+    page.evaluate(HELD_BACK)
+    page.evaluate(HOLD)
+    message.fill("in D minor, slower and without drums in the chorus")
+    press_and_see_it_sent(page, "#st-message-do")
+    message.fill("change it hm")  # while the first is being done
+    page.evaluate(LET_GO)
     expect(told).to_contain_text("change this song as the words say (built-in rules)")
     expect(page.locator("#st-plan-strip")).to_contain_text("D minor")
     expect(page.locator("#st-plan-strip")).to_contain_text("92 bpm")
-    page.locator("#st-message textarea, #st-message input").first.fill("change it hm")
+    expect(message).to_have_value("change it hm")
     page.locator("#st-message-do").click()
     expect(told).to_contain_text("say louder or softer")
+    message.fill("louder in the chorus")
+    page.locator("#st-message-do").click()
+    expect(message).to_have_value("")
     before = newest_take(page)
     page.locator("#st-generate").click()
     take = wait_for_new_take(page, before)

@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import mido
 import pytest
@@ -24,12 +25,14 @@ AUDIBLE = "() => { const a = document.getElementById('st-audio'); return !a.paus
 # The server's answers reach the page's fields as late as on a busy machine.
 HELD_BACK = """() => {
   window.heldBackMs = 0;
+  window.heldBack = ""; // what has come by now and is kept from the page
   const fetched = window.fetch.bind(window);
   window.fetch = async (...asked) => {
     const answer = await fetched(...asked);
     if (!String(asked[0]?.url ?? asked[0]).includes("queue/data")) return answer;
     const late = new TransformStream({
       async transform(piece, out) {
+        if (window.heldBackMs) window.heldBack += new TextDecoder().decode(piece);
         const until = performance.now() + window.heldBackMs;
         while (performance.now() < until && window.heldBackMs) await new Promise((go) => setTimeout(go, 20));
         out.enqueue(piece);
@@ -38,6 +41,9 @@ HELD_BACK = """() => {
     return new Response(answer.body.pipeThrough(late), answer);
   };
 }"""
+
+HOLD = "() => { window.heldBackMs = 1e9; }"
+LET_GO = "() => { window.heldBackMs = 0; }"
 
 
 def ask(page: Page, words: str, *, seconds: float = 12, seed: int | None = None) -> None:
@@ -60,6 +66,16 @@ def wait_for_new_take(page: Page, before: str, *, timeout: float = 60_000) -> st
         arg=before, timeout=timeout,
     )  # fmt: skip
     return newest_take(page)
+
+
+def jobs_of(page: Page) -> list[dict[str, Any]]:
+    """The visitor's jobs as the server knows them, which the page may not have heard of yet."""
+    return page.request.get(f"{page.url}studio/jobs").json()["jobs"]
+
+
+def press_and_see_it_sent(page: Page, button: str) -> None:
+    with page.expect_request("**/queue/join**"):
+        page.locator(button).click()
 
 
 def data_folder(studio: RunningStudio) -> Path:
@@ -233,16 +249,14 @@ def test_generate_pressed_before_the_new_plan_has_arrived_plays_no_mixture(page:
     page.locator("#st-plan-first").click()
     expect(page.locator("#st-plan-strip")).to_contain_text("124 bpm")
     house = page.locator("#st-plan-strip strong").inner_text()
-    page.wait_for_timeout(500)
-    page.evaluate("() => { window.heldBackMs = 3000; }")
+    page.evaluate(HOLD)
     page.get_by_label("Describe the music").fill("waltz, 90 bpm, in C major, calm")
     page.locator("#st-plan-first").click()
-    page.wait_for_timeout(1200)  # planned on the server, not yet on the page
+    page.wait_for_function("() => window.heldBack.includes('90 bpm')")  # planned on the server, not yet on the page
     expect(page.locator("#st-plan-strip")).to_contain_text("124 bpm")
     before = newest_take(page)
-    page.locator("#st-generate").click()
-    page.wait_for_timeout(200)
-    page.evaluate("() => { window.heldBackMs = 0; }")
+    press_and_see_it_sent(page, "#st-generate")
+    page.evaluate(LET_GO)
     take = wait_for_new_take(page, before)
     plan = json.loads((data_folder(studio) / "takes" / take / "take.json").read_text())["plan"]
     assert plan["tempo_bpm"]["value"] == 90 and plan["title"]["value"] != house
@@ -250,14 +264,45 @@ def test_generate_pressed_before_the_new_plan_has_arrived_plays_no_mixture(page:
     expect(page.locator("#st-plan-strip")).to_contain_text(plan["title"]["value"])
 
 
+def test_plan_first_pressed_again_before_the_first_plan_has_come_is_heard(page: Page) -> None:
+    page.evaluate(HELD_BACK)
+    page.evaluate(HOLD)
+    for words in ("house, 124 bpm", "waltz, 90 bpm"):
+        page.get_by_label("Describe the music").fill(words)
+        press_and_see_it_sent(page, "#st-plan-first")
+    page.evaluate(LET_GO)
+    expect(page.locator("#st-plan-strip")).to_contain_text("90 bpm")
+
+
+def test_what_is_typed_survives_a_reload_at_once_and_what_is_typed_before_it_is_back_stays(page: Page) -> None:
+    """All while the server answers nothing: not when one types, nor when the page is laid out anew."""
+    page.add_init_script(f"({HELD_BACK})(); ({HOLD})()")
+    page.reload()
+    page.wait_for_selector("html[data-studio=ready]", state="attached")
+    page.get_by_label("Describe the music").fill("first words")
+    page.get_by_label("Length").fill("17")
+    page.reload()
+    page.wait_for_selector("html[data-studio=ready]", state="attached")
+    page.get_by_label("Describe the music").fill("typed at once")
+    page.wait_for_function("() => window.heldBack.includes('first words')")
+    page.evaluate(LET_GO)
+    expect(page.get_by_label("Length")).to_have_value("17")
+    expect(page.locator("html")).to_have_attribute("data-form", "restored")
+    expect(page.get_by_label("Describe the music")).to_have_value("typed at once")
+    page.reload()
+    page.wait_for_function("() => window.heldBack.includes('typed at once')")
+    page.evaluate(LET_GO)
+    expect(page.get_by_label("Describe the music")).to_have_value("typed at once")
+
+
 def test_a_double_click_is_one_wish(page: Page) -> None:
-    before, known = newest_take(page), page.evaluate("() => studio.jobs.known.size")
+    before, known = newest_take(page), jobs_of(page)
     page.get_by_label("Describe the music").fill("ambient pads, calm")
     page.get_by_label("Length").fill("4")
     page.get_by_label("Length").blur()
     page.locator("#st-generate").dblclick()
     wait_for_new_take(page, before)
-    assert page.evaluate("() => studio.jobs.known.size") == known + 1
+    assert len(jobs_of(page)) == len(known) + 1
 
 
 def test_what_was_not_understood_stands_on_the_card(page: Page) -> None:
@@ -268,11 +313,11 @@ def test_what_was_not_understood_stands_on_the_card(page: Page) -> None:
 
 
 def test_an_empty_brief_gets_a_sentence_and_makes_nothing(page: Page) -> None:
-    jobs = page.request.get(f"{page.url}studio/jobs").json()["jobs"]
+    jobs = jobs_of(page)
     page.get_by_label("Describe the music").fill("")
     page.locator("#st-generate").click()
     expect(page.get_by_text(re.compile("Describe the music first"))).to_be_visible()
-    assert page.request.get(f"{page.url}studio/jobs").json()["jobs"] == jobs
+    assert jobs_of(page) == jobs
 
 
 def test_the_keyboard_does_the_main_things(page: Page) -> None:
@@ -322,7 +367,7 @@ def test_tab_alone_reaches_everything_and_nothing_lies_under_the_deck_or_a_list(
 def test_nothing_sticks_out_of_the_page(page: Page, studio: RunningStudio, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
     open_page(page, studio.url)
-    for tab in ("Generate", "History"):
+    for tab, takes in (("Generate", "#st-recent"), ("History", "#st-history")):
         page.get_by_role("tab", name=tab).click()
-        page.wait_for_timeout(300)
+        expect(page.locator(f"{takes} .st-card, {takes} .st-empty").first).to_be_visible()
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width

@@ -4,7 +4,7 @@ const click = (id) => document.getElementById(id)?.click();
 
 export const KEYS = [
   { keys: ["Ctrl+Enter", "⌘+Enter"], does: "Generate", when: (e) => (e.ctrlKey || e.metaKey) && e.key === "Enter", anywhere: true,
-    run: () => click("st-generate") },
+    run: (e) => e.repeat || click("st-generate") },
   { keys: ["Space"], does: "Play or pause", when: (e) => e.key === " " && !e.target.closest("button, summary, a, [role=tab]"), run: () => click(document.body.classList.contains("mx-open") ? "mx-play" : "st-deck-play") },
   { keys: ["S"], does: "Stop, and keep what is made", when: (e) => e.key === "s", run: () => click("st-stop") },
   { keys: ["J", "K"], does: "Next or previous take", when: (e) => e.key === "j" || e.key === "k",

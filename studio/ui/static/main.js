@@ -82,7 +82,8 @@ new ResizeObserver(([{ target }]) => {
   document.documentElement.style.setProperty("--st-deck-tall", `${target.offsetHeight}px`);
 }).observe(document.getElementById("st-deck"));
 // A double click is one wish.
-document.getElementById("st-generate").addEventListener("click", (event) => event.detail > 1 && event.stopImmediatePropagation(), true);
+for (const id of ["st-generate", "st-plan-first", "st-message-do"])
+  here(id).then((button) => button.addEventListener("click", (event) => event.detail > 1 && event.stopImmediatePropagation(), true));
 document.getElementById("st-generate").addEventListener("click", () => { jobs.armed = Math.min(jobs.armed + 1, 1); deck.listen(); });
 document.getElementById("st-stop").addEventListener("click", () => jobs.stop());
 document.getElementById("st-deck-prev").addEventListener("click", () => step(deck, -1));
