@@ -150,8 +150,10 @@ def test_a_take_is_hummed_after_and_the_take_on_the_deck_is_followed(page: Page,
     page.locator("#st-melody-deck").click()
     expect(page.get_by_text("It will follow", exact=False)).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Record").click()
+    stop = page.get_by_role("button", name="Stop").locator("visible=true").first
+    expect(stop).to_be_visible()  # it records from here on
     page.wait_for_timeout(1_500)
-    page.get_by_role("button", name="Stop").locator("visible=true").first.click()
+    stop.click()
     expect(page.get_by_text("It will follow what you played")).to_be_visible(timeout=60_000)
     page.get_by_text("Go on from its end").click()
     page.get_by_label("Describe the music").fill("beeps, 120 bpm")

@@ -69,7 +69,10 @@ def speak(page: Page, *, seconds: float = 2.5) -> None:
     page.locator("#st-mic").click()
     expect(page.locator("#st-mic")).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#st-voice-say")).to_contain_text("Speak")
-    page.wait_for_timeout(1_000 * seconds)
+    page.wait_for_function(
+        "(wanted) => { const { levels, context } = studio.voice; return 1024 * levels.length / context.sampleRate > wanted }",
+        arg=seconds,
+    )
     page.locator("#st-mic").click()
 
 
