@@ -32,23 +32,36 @@ class Query:
 def read_query(text: str) -> Query:
     """Split a search into words and terms. Raises QueryError for a known term with a senseless value.
 
-    What looks like a term but is none ("note: rain") counts as words.
+    What looks like a term but is none ("note: rain") counts as words. A minus before either leaves out what holds it.
     """
     words: list[str] = []
     conditions: list[str] = []
     values: list[Any] = []
     terms: dict[str, str] = {}
     for piece in _pieces(text):
-        name, colon, value = piece.partition(":")
+        left_out, asked = piece.startswith("-"), piece.removeprefix("-")
+        name, colon, value = asked.partition(":")
         name = name.lower()
-        if not colon or name not in TERMS or not value.strip():
+        if colon and name in TERMS and value.strip():
+            condition, given = TERMS[name](value.strip())
+            conditions.append(f"NOT coalesce(({condition}), 0)" if left_out else condition)
+            values += given
+            if not left_out:
+                terms[name] = value.strip()
+        elif left_out and (wanted := beginnings(asked)):
+            conditions.append(f"NOT {HOLDS}")
+            values.append(wanted)
+        else:
             words.append(piece)
-            continue
-        condition, given = TERMS[name](value.strip())
-        conditions.append(condition)
-        values += given
-        terms[name] = value.strip()
     return Query(" ".join(words), tuple(conditions), tuple(values), terms)
+
+
+HOLDS = "id IN (SELECT take_id FROM take_words WHERE take_words MATCH ?)"
+
+
+def beginnings(text: str) -> str:
+    """What HOLDS is asked with: every word of the text as a word's beginning; "" when there is none but signs."""
+    return " ".join(f'"{word}"*' for word in re.findall(r"\w+", text))
 
 
 def _pieces(text: str) -> list[str]:

@@ -7,7 +7,6 @@ query can be narrowed to one owner. Knows nothing of sound.
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from rag.database import Database
-from studio.history.finding import read_query
+from studio.history.finding import HOLDS, beginnings, read_query
 from studio.history.schema import MIGRATIONS
 from studio.takes import Take, TakeError, TakeStore
 
@@ -134,10 +133,10 @@ class History(Database):
         where = ["(? IS NULL OR owner = ?)", "(? IS NULL OR state = ?)", *query.conditions]
         values: list[Any] = [owner, owner, state, state, *query.values]
         if query.words.strip():
-            wanted = " ".join(f'"{word}"*' for word in re.findall(r"\w+", query.words))
+            wanted = beginnings(query.words)
             if not wanted:  # nothing but signs: no take holds them
                 return Page(entries=(), total=0)
-            where.append("id IN (SELECT take_id FROM take_words WHERE take_words MATCH ?)")
+            where.append(HOLDS)
             values.append(wanted)
         clause = " AND ".join(where)
         with self.reading() as connection:

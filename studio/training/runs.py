@@ -27,7 +27,7 @@ from studio.training.config import CONFIG_FILE, RunConfig, read_config, write_co
 from studio.training.devices import device_here, free_memory_bytes
 from studio.training.errors import RunError, why
 from studio.training.estimate import estimate
-from studio.training.progress import Curve, ProgressLog, read_progress
+from studio.training.progress import PROGRESS, Curve, ProgressLog, read_progress
 from studio.training.train import LOCK, STOP
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,10 @@ _LOOK_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run as it stands. error: a sentence when it failed, or why it cannot be read."""
+    """A run as it stands. error: a sentence when it failed, or why it cannot be read.
+
+    is_ending: it has said its last word, and its process is about to leave.
+    """
 
     name: str
     folder: Path
@@ -46,6 +49,7 @@ class RunView:
     config: RunConfig | None
     curve: Curve
     error: str = ""
+    is_ending: bool = False
 
     @property
     def is_active(self) -> bool:
@@ -66,6 +70,7 @@ class Runs:
         self.folder = folder
         self._folder, self._shelf, self._command, self._free_memory = folder, shelf, command, free_memory
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._logged: dict[str, float] = {}  # when a run's log was last written to before its process began
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
@@ -100,19 +105,22 @@ class Runs:
         except RunError as wrong:
             config, error = None, str(wrong)
         state: State
+        has_ended = curve.state in ("done", "stopped", "failed")
+        is_ending = False
         if self._is_alive(folder):
             state = "running"
+            is_ending = has_ended and _written_at(folder / PROGRESS) != self._logged.get(folder.name)
         elif (folder / QUEUED).exists():
             state = "queued"
         elif (machine := Cloud(folder).kept()) is not None and machine.may_cost:
             state, error = "elsewhere", machine.warning
-        elif curve.state in ("done", "stopped", "failed"):
+        elif has_ended:
             state = curve.state  # type: ignore[assignment]
         else:
             state = "broken off"
             said = _last_line(folder / OUTPUT) if curve.state == "new" else ""
             error = error or said or "Its process ended without a word; its checkpoints are whole: resume it."
-        return RunView(folder.name, folder, state, config, curve, error)
+        return RunView(folder.name, folder, state, config, curve, error, is_ending)
 
     def _is_alive(self, folder: Path) -> bool:
         """Whether a process trains it: one of ours that has not ended, or any that holds its lock."""
@@ -218,6 +226,7 @@ class Runs:
     def _spawn(self, folder: Path) -> None:
         (folder / QUEUED).unlink(missing_ok=True)
         (folder / STOP).unlink(missing_ok=True)
+        self._logged[folder.name] = _written_at(folder / PROGRESS)
         detached: dict[str, Any] = {"creationflags": 0x00000208} if os.name == "nt" else {"start_new_session": True}
         with (folder / OUTPUT).open("ab") as output:
             self._children[folder.name] = subprocess.Popen(
@@ -269,6 +278,14 @@ def _since(mark: Path) -> float:
     try:
         return float(mark.read_text(encoding="utf-8"))
     except (OSError, ValueError):
+        return 0.0
+
+
+def _written_at(path: Path) -> float:
+    """When a file was last written to, in seconds of the system's clock; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
         return 0.0
 
 

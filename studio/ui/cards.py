@@ -151,8 +151,25 @@ def _take_card(
 
 
 def _heeded(take: Take) -> str:
-    """What of the wish was not understood or could not be: nobody should have to open the plan to learn it."""
-    return f'<p class="st-wide st-heeded">{escape(" ".join(take.plan.notes))}</p>' if take.plan.notes else ""
+    """What of the wish was not understood or could not be, and what was assumed: nobody should have to open the plan for it."""
+    said = [*take.plan.notes, *_assumed(take)]
+    return f'<p class="st-wide st-heeded">{escape(" ".join(said))}</p>' if said else ""
+
+
+def _assumed(take: Take) -> list[str]:
+    """Where the words do not say which music it is to be: what the studio took in its place."""
+    plan, genre = take.plan, take.plan.genre.value.replace("_", " ")
+    if plan.genre.by == "asked" or plan.shaped_by or take.engine.name == DESK_ENGINE:
+        return []
+    if plan.genre.by == "inferred":
+        return [f"Assumed, since you named no genre: {genre}."]
+    rest = (
+        (plan.tempo_bpm, f"{plan.tempo_bpm.value:g} bpm"),
+        (plan.key, plan.key.value.name),
+        (plan.meter, plan.meter.value.name),
+    )
+    taken = [genre, *(text for decided, text in rest if decided.by != "asked")]
+    return [f"Assumed, since you did not say: {', '.join(taken)}."]
 
 
 def _shaped_by(take: Take) -> str:

@@ -95,7 +95,7 @@ def _lay_out() -> tuple[HistoryTab, dict[str, Any]]:
     parts: dict[str, Any] = {}
     with gr.Row(elem_classes="st-fields", equal_height=True):
         words = gr.Textbox(
-            show_label=False, placeholder='Search: rain, waltz, or genre:house tempo:90-110 key:"A minor" liked:yes …',
+            show_label=False, placeholder='Search: rain, -waltz, or genre:house tempo:90-110 key:"A minor" liked:yes …',
             scale=4, min_width=220, elem_id="st-search",
         )  # fmt: skip
         parts["narrow"] = gr.Dropdown(

@@ -55,7 +55,7 @@ def build_data_panel(studio: Studio) -> DataPanel:
         table = gr.Dataframe(
             headers=list(COLUMNS), datatype=["str", "number", "str", "str", "bool", "str"], type="array", visible=False,
             column_count=len(COLUMNS), interactive=True, wrap=True, show_label=False, max_height=320, elem_id="tr-table",
-            static_columns=[0, 1, 3, 5], column_widths=["120px", "56px", "210px", "92px", "104px", "120px"],
+            static_columns=[0, 1, 3, 5], column_widths=["104px", "50px", "186px", "84px", "100px", "106px"],
         )  # fmt: skip
         heard = gr.HTML(elem_id="tr-heard")
         save = gr.Button("Save the changes", visible=False, min_width=140, elem_id="tr-save")

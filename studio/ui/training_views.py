@@ -132,6 +132,8 @@ def _stage(view: RunView) -> str:
         return ""
     if (view.folder / STOP).exists():
         return "saving, then stopping"
+    if view.is_ending:
+        return "saved, and closing"
     if view.curve.state != "running":  # its process has only just been started
         return "starting"
     return "" if view.curve.stage == "training" else view.curve.stage

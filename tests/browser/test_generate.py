@@ -310,6 +310,9 @@ def test_what_was_not_understood_stands_on_the_card(page: Page) -> None:
     ask(page, "eine kleine Nachtmusik, 90 bpm", seconds=4)
     card = page.locator(f"#st-recent .st-card[data-take='{wait_for_new_take(page, before)}']")
     expect(card).to_contain_text("Apart from the figures, none of these words name music the studio knows")
+    expect(card.locator(".st-heeded")).to_contain_text(
+        re.compile(r"Assumed, since you did not say: pop, \w+#? \w+, 4/4\.")
+    )
 
 
 def test_an_empty_brief_gets_a_sentence_and_makes_nothing(page: Page) -> None:

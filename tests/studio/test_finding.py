@@ -82,6 +82,12 @@ def history(tmp_path: Path) -> History:
         ("seed:7 liked:yes tempo:>100", [HOUSE]),
         ("solo piano liked:yes", [HOUSE]),
         ("tuba liked:yes", []),
+        ("-house", [WALTZ]),
+        ("solo -house", [WALTZ]),
+        ("-tuba", [WALTZ, HOUSE]),
+        ("-liked:yes", [WALTZ]),
+        ("-adapter:mine -tempo:>100", [WALTZ]),
+        ("-", []),
     ],
 )
 def test_terms_narrow_the_takes(history: History, query: str, found: list[str]) -> None:

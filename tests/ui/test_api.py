@@ -8,23 +8,19 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import gradio as gr
 import httpx
 import numpy as np
 import pytest
 import soundfile
 from gradio_client import Client
-from gradio_client.exceptions import AppError, AuthenticationError
-from mcp import ClientSession
-from mcp.client.streamable_http import streamable_http_client
+from gradio_client.exceptions import AppError
 
 from agents.planner import plan_from_brief
-from studio import api
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.ui.build import build_page
-from studio.ui.logins import Login
 from studio.ui.serve import Serving, serve
+from tests.ui.api_clients import ask, client_of, page_with_api, with_mcp
 from tests.ui.studios import Served, served_studio
 
 WANTED = {
@@ -80,13 +76,6 @@ WANTED = {
 }
 
 
-def page_with_api(studio: Studio) -> gr.Blocks:
-    with gr.Blocks(title="MusicGen Studio", analytics_enabled=False) as blocks:
-        gr.Markdown("A page.")
-        api.register(studio)
-    return blocks
-
-
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served_studio(tmp_path_factory.mktemp("api"), build=page_with_api, planner=plan_from_brief) as served:
@@ -94,28 +83,8 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder = tmp_path_factory.mktemp("shared-api")
-    with served_studio(
-        folder, build=page_with_api, planner=plan_from_brief, host="0.0.0.0", auth=("anna:a", "ben:b"), jobs_per_guest=2
-    ) as served:
-        yield served
-
-
-def client_of(served: Served, login: Login | None = None) -> Client:
-    auth = (login.name, login.password) if login else None
-    return Client(served.url, auth=auth, verbose=False, analytics_enabled=False)
-
-
-@pytest.fixture(scope="module")
 def client(local: Served) -> Client:
     return client_of(local)
-
-
-def ask(client: Client, name: str, **named: Any) -> dict[str, Any]:
-    answer = client.predict(api_name=f"/{name}", **named)
-    assert isinstance(answer, dict)
-    return answer
 
 
 # ------------------------------------------------------------------------------------------------- through REST
@@ -223,54 +192,6 @@ def test_an_unknown_format_is_answered_with_the_known_ones(local: Served, client
         ask(client, "export", take_id=local.take().id, format="exe")
 
 
-# ----------------------------------------------------------------------------------------------------- when shared
-
-
-def test_a_guests_program_logs_in_and_sees_its_own_takes_only(shared: Served) -> None:
-    owner, anna, ben = shared.serving.logins
-    hers, his, its_owners = client_of(shared, anna), client_of(shared, ben), client_of(shared, owner)
-    take = ask(hers, "generate", words="hers", seconds=1, wait=True)
-    assert [t["take_id"] for t in ask(hers, "list_takes")["takes"]] == [take["take_id"]]
-    assert ask(his, "list_takes") == {"total": 0, "takes": []}
-    assert ask(its_owners, "list_takes")["total"] == 1
-    for name, named in (
-        ("status", {"job_id": take["job_id"]}),
-        ("cancel", {"job_id": take["job_id"]}),
-        ("export", {"take_id": take["take_id"]}),
-    ):
-        with pytest.raises(AppError, match="no such"):
-            ask(his, name, **named)
-        assert ask(its_owners, name, **named)
-    file = ask(hers, "export", take_id=take["take_id"])
-    assert httpx.get(file["url"], trust_env=False).status_code == 401
-    assert httpx.get(file["url"], cookies=hers.cookies, trust_env=False).status_code == 200
-    assert httpx.get(file["url"], cookies=his.cookies, trust_env=False).status_code == 404
-
-
-def test_a_guest_has_so_many_takes_under_way(shared: Served) -> None:
-    client = client_of(shared, shared.guest)
-    shared.engine.hold(after_tenths=0)
-    try:
-        jobs = [ask(client, "generate", words="one more", seconds=1) for _ in range(2)]
-        with pytest.raises(AppError, match="under way"):
-            ask(client, "generate", words="one too many", seconds=1)
-    finally:
-        shared.engine.let_go()
-    for job in jobs:
-        shared.studio.jobs.wait(job["job_id"], timeout_seconds=10.0)
-
-
-def test_a_program_without_a_login_gets_nothing(shared: Served) -> None:
-    with pytest.raises(AuthenticationError):
-        client_of(shared)
-    with pytest.raises(AuthenticationError):
-        client_of(shared, Login("anna", "wrong"))
-    with shared.browser() as stranger:
-        for name in api.PUBLIC:
-            for path in (f"/gradio_api/call/{name}", f"/gradio_api/call/v2/{name}", f"/gradio_api/run/{name}"):
-                assert stranger.post(path, json={"data": []}).status_code == 401
-
-
 def test_takes_are_edited_by_engines_that_can_and_others_say_so(client: Client) -> None:
     job = ask(client, "generate", words="a tone", seconds=2, wait=True)
     assert job["take_ids"] == [job["take_id"]]
@@ -290,18 +211,6 @@ def test_takes_are_edited_by_engines_that_can_and_others_say_so(client: Client) 
 # ---------------------------------------------------------------------------------------------------- through MCP
 
 
-async def with_mcp(url: str, headers: dict[str, str], calls: list[tuple[str, dict[str, Any]]]) -> tuple[Any, list[Any]]:
-    """The tools that are there, and what the calls answered."""
-    async with (
-        httpx.AsyncClient(headers=headers, timeout=30.0, trust_env=False) as http,
-        streamable_http_client(f"{url}/gradio_api/mcp/", http_client=http) as (read, write, _),
-        ClientSession(read, write) as session,
-    ):
-        await session.initialize()
-        tools = (await session.list_tools()).tools
-        return tools, [await session.call_tool(name, named) for name, named in calls]
-
-
 def test_an_assistant_finds_the_tools_described_and_makes_music(local: Served) -> None:
     wish = {"words": "an assistant's waltz", "seconds": 3}
     tools, answers = asyncio.run(
@@ -318,26 +227,6 @@ def test_an_assistant_finds_the_tools_described_and_makes_music(local: Served) -
     assert plan["brief"]["words"] == wish["words"]
     assert made["state"] == "done" and local.studio.store.read(made["take_id"]).seconds == pytest.approx(3.0)
     assert answers[2].isError and answers[2].content[0].text.startswith("There is no such job")
-
-
-def test_an_assistant_of_a_guest_acts_as_that_guest(shared: Served) -> None:
-    tokens = []
-    for login in shared.serving.logins[1:]:
-        with shared.browser() as client:
-            reply = client.post("/login", data={"username": login.name, "password": login.password})
-            tokens.append(reply.json()["token"])
-    anna, ben = ({"Authorization": f"Bearer {token}"} for token in tokens)
-    wish = {"words": "annas waltz", "seconds": 1, "wait": True}
-    _, made = asyncio.run(with_mcp(shared.url, anna, [("generate", wish)]))
-    take = json.loads(made[0].content[0].text)["take_id"]
-    assert shared.studio.store.read(take).owner == "anna"
-    _, answers = asyncio.run(
-        with_mcp(shared.url, ben, [("list_takes", {"words": "annas"}), ("export", {"take_id": take})])
-    )
-    assert json.loads(answers[0].content[0].text)["total"] == 0
-    assert answers[1].isError and "no such take" in answers[1].content[0].text
-    with pytest.raises(BaseExceptionGroup):
-        asyncio.run(with_mcp(shared.url, {}, []))
 
 
 # ------------------------------------------------------------------------------------------------- the real page
@@ -414,13 +303,3 @@ def test_a_refinement_runs_and_is_overruled_from_elsewhere(client: Client) -> No
         ask(client, "steer_refinement", refinement_id=done["refinement_id"], best=9)
     with pytest.raises(AppError, match="no such refinement"):
         ask(client, "refinement", refinement_id="0" * 16)
-
-
-def test_a_guests_refinement_is_that_guests_alone(shared: Served) -> None:
-    anna, ben = shared.serving.logins[1:]
-    hers, his = client_of(shared, anna), client_of(shared, ben)
-    begun = ask(hers, "refine", words="a tone", seconds=2, passes=1, wait=True)
-    with pytest.raises(AppError, match="no such refinement"):
-        ask(his, "refinement", refinement_id=begun["refinement_id"])
-    with pytest.raises(AppError, match="no such take"):
-        ask(his, "verdict", take_id=begun["passes"][0]["take"])

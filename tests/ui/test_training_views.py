@@ -22,3 +22,8 @@ def test_a_run_says_what_it_is_at_between_its_steps(tmp_path: Path) -> None:
     assert "…" not in said()
     (tmp_path / STOP).touch()
     assert "saving, then stopping …" in said()
+    (tmp_path / STOP).unlink()
+    log.add("end", state="stopped")
+    assert "starting …" in said(), "gone on with, it has not written yet"
+    closing = RunView("first", tmp_path, "running", None, read_progress(tmp_path), is_ending=True)
+    assert "saved, and closing …" in run_cards([closing])
