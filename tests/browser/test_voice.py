@@ -20,6 +20,12 @@ from tests.ui.test_agent_routes import babble
 pytestmark = pytest.mark.browser
 WISH = "slow lo-fi hip hop, rainy, 80 bpm"
 Microphone = Callable[[Path], Page]
+# What the browser lends the page of its microphone, to be looked at later.
+LENT = """() => {
+  const devices = navigator.mediaDevices, lend = devices.getUserMedia.bind(devices);
+  window.lent = [];
+  devices.getUserMedia = async (...asked) => { const stream = await lend(...asked); window.lent.push(stream); return stream; };
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -107,10 +113,13 @@ def test_silence_in_the_microphone_is_a_sentence(microphone: Microphone, tmp_pat
     assert page.get_by_label("Describe the music").input_value() == ""
 
 
-def test_a_recording_can_be_thrown_away(microphone: Microphone, speech: Path) -> None:
+def test_a_recording_can_be_thrown_away_and_the_microphone_is_let_go(microphone: Microphone, speech: Path) -> None:
+    """Pressed again while the browser still asks, it is one recording: a second would hold the microphone for ever."""
     page = microphone(speech)
-    page.locator("#st-mic").click()
+    page.evaluate(LENT)
+    page.evaluate("() => { const button = document.getElementById('st-mic'); button.click(); button.click(); }")
     expect(page.locator("#st-voice-say")).to_contain_text("Speak")
     page.locator("#st-voice-cancel").click()
     expect(page.locator("#st-voice")).to_be_hidden()
+    assert page.evaluate("() => window.lent.map((stream) => stream.active)") == [False]
     assert page.get_by_label("Describe the music").input_value() == ""

@@ -5,7 +5,7 @@ const MOST_SECONDS = 60, RATE = 16000, BARS = 40;
 
 export class Voice {
   constructor() {
-    this.state = "ready"; // ready, recording, listening
+    this.state = "ready"; // ready, asking, recording, listening
     // Gradio may lay the button out anew; the page's own listener stays.
     document.addEventListener("click", (event) => {
       if (event.target.closest("#st-mic")) this.press();
@@ -24,9 +24,11 @@ export class Voice {
     this.offer(null);
     if (!navigator.mediaDevices?.getUserMedia)
       return this.say("A browser lends its microphone only to a page on this machine or over https: type your wish instead.");
+    this.state = "asking"; // the browser asks its user, who may take a while and press again
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ audio: { channelCount: 1, echoCancellation: false } });
     } catch (error) {
+      this.state = "ready";
       const why = { NotAllowedError: "The browser does not let this page use the microphone: allow it beside the address, then press again.",
         NotFoundError: "There is no microphone: plug one in, or type your wish." };
       return this.say(why[error.name] ?? `The microphone cannot be used (${error.message}).`);
