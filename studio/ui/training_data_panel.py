@@ -47,7 +47,7 @@ def build_data_panel(studio: Studio) -> DataPanel:
     with gr.Column(elem_classes="st-panel", elem_id="tr-data"):
         gr.HTML('<h3 class="st-title">1. Data set</h3>')
         with gr.Row(elem_classes="st-fields"):
-            chosen = gr.Dropdown(studio.school.data_sets(), value=None, label="Data set", scale=4, elem_id="tr-set")
+            chosen = gr.Dropdown([], value=None, label="Data set", scale=4, elem_id="tr-set")
             delete = gr.Button("Delete", min_width=80, scale=1, elem_id="tr-delete-set")
         builder, fields, build, stop = _builder(studio)
         state = gr.HTML(elem_id="tr-building")
@@ -75,7 +75,8 @@ def build_data_panel(studio: Studio) -> DataPanel:
 
 def _builder(studio: Studio) -> tuple[gr.Accordion, dict[str, Any], gr.Button, gr.Button]:
     fields: dict[str, Any] = {}
-    with gr.Accordion("Build a new one", open=not studio.school.data_sets(), elem_id="tr-build-panel") as panel:
+    # The tab opens it where there is nothing else to begin with; it never folds what somebody has unfolded.
+    with gr.Accordion("Build a new one", open=False, elem_id="tr-build-panel") as panel:
         with gr.Row(elem_classes="st-fields"):
             fields["name"] = gr.Textbox(label="Name", placeholder="My band", min_width=120, elem_id="tr-set-name")
             fields["trigger"] = gr.Textbox(
@@ -133,9 +134,16 @@ def choices(studio: Studio, chosen: str | None) -> tuple[Any, Any, Any]:
     tracks = [(track.label, track.id) for track in studio.library.tracks.listing(limit=_MOST_CHOICES)]
     sets = studio.school.data_sets()
     return (
-        gr.update(choices=sets, value=chosen if chosen in sets else next(iter(sets), None)),
+        offered(sets, sets, chosen),
         gr.update(choices=takes, label="Takes" if takes else "Takes: none yet"),
         gr.update(choices=tracks, label="Tracks of the library" if tracks else "Tracks of the library: none yet"),
+    )
+
+
+def offered(options: list[Any], values: list[str], chosen: str | None) -> Any:
+    """A dropdown's options, and its value only where that must change: what is being chosen meanwhile stays."""
+    return (
+        gr.update(choices=options) if chosen in values else gr.update(choices=options, value=next(iter(values), None))
     )
 
 
@@ -223,11 +231,14 @@ def _wire_table(studio: Studio, panel: DataPanel, table: gr.Dataframe, save: gr.
     def on_delete(name: str | None) -> list[Any]:
         studio.school.delete_data_set(name or "")
         left = studio.school.data_sets()
-        return [gr.update(choices=left, value=next(iter(left), None)), gr.Accordion(open=not left), *data_view(None)]
+        builder = gr.skip() if left else gr.Accordion(open=True)
+        return [gr.update(choices=left, value=next(iter(left), None)), builder, *data_view(None)]
 
     panel.chosen.change(refusing("That data set cannot be read", on_choose), panel.chosen, panel.view, **PRIVATE)
     table.select(on_row, panel.chosen, heard, **PRIVATE)
-    save.click(refusing("Not saved", on_save), [panel.chosen, table], panel.view, **PRIVATE)
+    # The table is covered until what was saved stands in it: a word written meanwhile would be lost.
+    saving = {**PRIVATE, "show_progress": "full", "show_progress_on": table}
+    save.click(refusing("Not saved", on_save), [panel.chosen, table], panel.view, **saving)
     delete.click(
         refusing("Not deleted", on_delete), panel.chosen, [panel.chosen, panel.builder, *panel.view], **PRIVATE,
         js="(name) => { if (!confirm('Delete this data set with its sound for good?')) throw new Error('kept'); return [name]; }",

@@ -22,7 +22,7 @@ from studio.training.estimate import quickest
 from studio.training.manifest import read_data_set
 from studio.ui.adapters_panel import fresh_choices
 from studio.ui.training_cloud_panel import build_cloud_panel
-from studio.ui.training_data_panel import PRIVATE, DataPanel, build_data_panel, choices, refusing
+from studio.ui.training_data_panel import PRIVATE, DataPanel, build_data_panel, choices, offered, refusing
 from studio.ui.training_views import SHOWN, curves_figure, run_cards, samples_view
 
 _LOOK_SECONDS = 2.0
@@ -49,11 +49,10 @@ def build_training_tab(studio: Studio, item: gr.Tab, worn: list[Any]) -> None:
 
     def on_open(chosen: str | None, model: str | None) -> tuple[Any, ...]:
         models = model_choices(studio)
-        there = [one for _, one in models]
-        kept = gr.update(choices=models, value=model if model in there else next(iter(there), None))
+        kept = offered(models, [one for _, one in models], model)
         is_building = studio.school.building().state == "running"
         timers = gr.Timer(active=True), gr.Timer(active=is_building)
-        builder = gr.Accordion(open=is_building or not studio.school.data_sets())
+        builder = gr.Accordion(open=True) if is_building or not studio.school.data_sets() else gr.skip()
         return *choices(studio, chosen), kept, shelf_view(studio), *timers, builder
 
     outputs = [data.chosen, data.takes, data.tracks, fields["model"], shelf, curves["timer"], data.timer, data.builder]

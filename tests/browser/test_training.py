@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from studio.training.manifest import FACTS
 from tests.browser.conftest import open_page
-from tests.browser.test_generate import newest_take, wait_for_new_take
+from tests.browser.test_generate import HELD_BACK, newest_take, wait_for_new_take
 from tests.running import RunningStudio, running_studio
 from tests.tiny_models import build_mono
 from tests.training.data_sets import write_tunes
@@ -52,17 +52,19 @@ def go_to_training(page: Page) -> None:
     page.get_by_role("tab", name="Training").or_(
         page.locator(".overflow-dropdown button", has_text="Training")
     ).first.click()
-    expect(page.locator("#tr-data")).to_be_visible(timeout=60_000)
+    expect(page.locator("#tr-model input")).to_have_value("tiny-musicgen")  # what can be chosen is there
 
 
 def choose_all(page: Page, field: str, count: int) -> None:
     """Every option of a dropdown that takes several."""
     box = page.locator(f"{field} input")
-    for _ in range(count):
+    chosen = page.locator(f"{field} .token")
+    for number in range(count):
         box.click()
         page.locator(
             f"{field} [role=option]:not([aria-selected=true]), ul[role=listbox] [role=option][aria-selected=false]"
         ).first.click()
+        expect(chosen).to_have_count(number + 1)
     page.keyboard.press("Escape")
     box.blur()
 
@@ -95,6 +97,17 @@ def test_library_tracks_become_a_data_set_heard_and_edited_in_a_table(page: Page
     lines = (data / "training/sets/pluckers/manifest.jsonl").read_text().splitlines()
     captions = [(json.loads(line)["caption"], json.loads(line)["caption_by"]) for line in lines]
     assert ("plucked by hand", "you") in captions and captions.count(("plucked by hand", "you")) == 1
+
+
+def test_what_is_unfolded_before_the_studio_has_answered_stays_open(page: Page) -> None:
+    page.evaluate(HELD_BACK)
+    page.evaluate("() => { window.heldBackMs = 2_000; }")
+    page.get_by_role("tab", name="Training").click()
+    page.locator("#tr-build-panel button").first.click()
+    fill(page, "#tr-set-name", "another")
+    expect(page.locator("#tr-model input")).to_have_value("tiny-musicgen")
+    expect(page.locator("#tr-set-name input, #tr-set-name textarea").first).to_have_value("another")
+    expect(page.locator("#tr-build")).to_be_visible()
 
 
 def test_a_run_is_started_watched_found_again_and_its_adapter_worn(
@@ -168,6 +181,6 @@ def test_the_tab_fits_the_window(browser: Browser, studio: RunningStudio, width:
     page = context.new_page()
     open_page(page, studio.url)
     go_to_training(page)
-    page.wait_for_timeout(500)
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out sideways"
     context.close()
