@@ -145,7 +145,7 @@ def _namespace() -> subprocess.Popen[str] | None:
     return None
 
 
-def until(holds: Callable[[], Any], otherwise: str, *, seconds: float = 15.0) -> None:
+def until(holds: Callable[[], Any], otherwise: str, *, seconds: float = 60.0) -> None:
     """Wait until something holds, and fail in words where it does not."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -17,6 +17,7 @@ from typing import Any
 _ROOT = Path(__file__).parents[2]
 _QUIT_SECONDS = 2.0
 _ANSWER_SECONDS = 10.0
+_START_SECONDS = 45.0  # until it speaks for the first time: a busy machine starts a process slowly
 
 
 class MidiProcessError(Exception):
@@ -33,6 +34,7 @@ class WorkerClient:
         self._heard, self._options = heard, options
         self._process: subprocess.Popen[bytes] | None = None
         self._lock = threading.Lock()
+        self._has_spoken = False
         self._number = 0
         self._waiting: dict[int, threading.Event] = {}
 
@@ -64,7 +66,7 @@ class WorkerClient:
             self._waiting[number] = done
         try:
             self.tell(do, id=number, **what)
-            if not done.wait(_ANSWER_SECONDS):
+            if not done.wait(_ANSWER_SECONDS if self._has_spoken else _START_SECONDS):
                 raise MidiProcessError("The MIDI system does not answer. Restart it, or use the browser's MIDI.")
         finally:
             self._waiting.pop(number, None)
@@ -93,7 +95,7 @@ class WorkerClient:
             )  # fmt: skip
         except OSError as error:
             raise MidiProcessError(f"The MIDI process could not be started: {error.strerror or error}.") from error
-        self._process = process
+        self._process, self._has_spoken = process, False
         threading.Thread(target=self._read, args=(process,), daemon=True).start()
         return process
 
@@ -102,6 +104,7 @@ class WorkerClient:
         with process.stdout:
             for line in process.stdout:
                 told = json.loads(line)
+                self._has_spoken = True
                 if told["kind"] == "done":
                     if waiting := self._waiting.get(told["id"]):
                         waiting.set()

@@ -48,6 +48,7 @@ Live, Bitwig, DJ programs, apps on a phone. The tempo field follows, and the dec
 _BRIDGE = "window.studioLinkTempo = (what) => trigger('click', what);"
 _KEEP = """(kept) => {
   const key = "studio-link-tempo";
+  window.studio.link.filledAt = null;
   if (kept === "") return;
   JSON.parse(kept) ? localStorage.setItem(key, kept) : localStorage.removeItem(key);
 }"""

@@ -93,7 +93,9 @@ def playing(page: Page) -> dict[str, Any]:
     start = page.evaluate(
         "() => ({ ...studio.link.player.started, day: (performance.timeOrigin + studio.link.player.started.page) / 1000 })"
     )
-    return {**start, "seconds": start["day"] - (time.time() - time.monotonic())}
+    # Where this test is kept waiting between two looks at the clocks, they seem nearer: the furthest pair counts.
+    apart = max(time.time() - time.monotonic() for _ in range(50))
+    return {**start, "seconds": start["day"] - apart}
 
 
 def stays_in_time(page: Page) -> None:
@@ -249,8 +251,7 @@ def test_a_start_on_one_page_is_not_played_by_the_other(page: Page, room: Room, 
     other.wait_for_function("() => studio.link.joined && studio.deck.now?.take")
     page.evaluate("(take) => studio.deck.loadTake(take)", take)
     playing(page)
-    other.wait_for_function("() => studio.link.state.playing")
-    other.wait_for_timeout(300)
+    other.wait_for_function("() => studio.link.state.playing")  # which it takes notice of at the same moment
     assert other.evaluate("() => studio.link.player.state") == "idle"
     page.locator("#st-deck-play").click()
     other.wait_for_function("() => !studio.link.state.playing")

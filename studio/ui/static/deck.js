@@ -19,6 +19,8 @@ export class Deck {
     this.now = null; // {take?, job?, title, seconds, peaks, sections, live}
     this.asked = null; // the take that is being read for the deck
     const redraw = () => this.draw();
+    this.began = 0; // where in the sound the stretch begins that plays now
+    this.audio.addEventListener("seeking", () => { this.began = this.audio.currentTime; });
     for (const event of ["play", "pause", "ended", "seeked", "loadedmetadata"])
       this.audio.addEventListener(event, () => { this.showState(); this.draw(); });
     this.audio.addEventListener("play", () => this.tick());
@@ -132,6 +134,7 @@ export class Deck {
     this.listen();
     if (this.now.live && this.now.take && this.audio.paused && this.audio.currentTime > 0) await this.swapToTake();
     this.starting = true;
+    if (this.audio.paused) this.began = this.audio.ended ? 0 : this.audio.currentTime;
     try { await this.audio.play(); }
     catch (error) { if (error.name === "NotAllowedError") this.say("Press play to hear it."); }
     finally { this.starting = false; this.showState(); }

@@ -5,6 +5,7 @@ import { StudioClock, Timeline } from "./link_clock.js";
 import { BarPlayer } from "./link_player.js";
 
 const $ = (id) => document.getElementById(id);
+const LONGEST_ANSWER_MS = 10_000;
 const HELD = "studio-link-tempo"; // what the tempo field held before the session's tempo was put there
 
 export class Link {
@@ -94,6 +95,7 @@ export class Link {
       this.ours = performance.now();
       this.pages.postMessage("started");
       await this.ask("play");
+      if (this.problem) this.ours = null;
     }
     if (this.joined) this.player.start();
   }
@@ -114,7 +116,8 @@ export class Link {
   }
   // Another program started or stopped everybody.
   onTransport(playing) {
-    const mine = performance.now() - (this.ours ?? -1e9) < 1500;
+    const mine = playing && performance.now() - (this.ours ?? -1e9) < LONGEST_ANSWER_MS;
+    if (playing) this.ours = null; // that was the one
     if (!playing) { if (this.player.isBusy) this.player.halt(); }
     else if (!mine && !this.player.isBusy && (this.deck.now?.take || this.deck.now?.track)) this.player.start();
   }
@@ -126,12 +129,14 @@ export class Link {
     clearTimeout(this.telling);
     if (wanted === (this.told ?? null) && !(wanted === null && localStorage.getItem(HELD))) return;
     this.telling = setTimeout(() => {
-      if (!window.studioLinkTempo) return this.followTempo();
+      if (!window.studioLinkTempo || this.isFilling) return this.followTempo();
       this.told = wanted;
+      this.filledAt = performance.now();
       window.studioLinkTempo({ tempo_bpm: wanted, held: JSON.parse(localStorage.getItem(HELD) ?? "null") });
     }, 250);
   }
-  static hold(held) { held ? localStorage.setItem(HELD, JSON.stringify(held)) : localStorage.removeItem(HELD); }
+  // What the field held before comes with Gradio's answer, and the next tempo must know it.
+  get isFilling() { return performance.now() - (this.filledAt ?? -1e9) < LONGEST_ANSWER_MS; }
 
   // --- the panel --------------------------------------------------------------------------------------------------
   listen() {

@@ -9,6 +9,7 @@ const IN_TUNE = 0.004; // a tempo so near is reached by speed alone: 7 cents at 
 const MOST_CORRECTION = 0.008; // of the speed, to take back what the clocks drift and what a busy machine drops
 const LOST_SECONDS = 0.06; // further off than that, it starts over at a bar line
 const LOOK_MS = 100;
+const NEAR_SECONDS = 0.1; // the player stands where it was put, as near as it tells
 
 export class BarPlayer {
   // session: {line: Timeline | null, clock: StudioClock, latency: seconds}. say: takes a sentence.
@@ -16,13 +17,26 @@ export class BarPlayer {
     Object.assign(this, { deck, session, say, state: "idle" });
     this.buffers = new Map(); // by address
     this.onPause = () => this.halt(); // the user pressed pause
-    deck.audio.addEventListener("pause", () => { if (this.state === "playing" && !deck.audio.ended && !this.isOurs) this.onPause(); });
-    deck.audio.addEventListener("seeked", () => { if (this.state === "playing" && !this.isOurs) this.start(); });
+    deck.audio.addEventListener("pause", () => { if (this.state === "playing" && !deck.audio.ended) this.onPause(); });
+    deck.audio.addEventListener("seeked", () => {
+      const ours = this.isOurs;
+      this.moved = null;
+      if (this.state === "playing" && !ours) this.start();
+    });
   }
 
   get isBusy() { return this.state !== "idle"; }
-  // Whether the deck's player was moved by us just now, and not by the user.
-  get isOurs() { return performance.now() - (this.movedAt ?? -1e9) < 400; }
+  // Whether the deck's player stands where we moved it last, or has played on from there: then it was not the user who
+  // moved it, however late a busy page hears of that.
+  get isOurs() {
+    if (!this.moved) return false;
+    const { to, at } = this.moved, gone = this.deck.audio.currentTime - to;
+    return gone > -NEAR_SECONDS && gone < ((performance.now() - at) / 1000) * this.deck.audio.playbackRate + NEAR_SECONDS;
+  }
+  moveTo(seconds) {
+    this.moved = { to: seconds, at: performance.now() };
+    this.deck.audio.currentTime = seconds;
+  }
 
   // Play what is on the deck from the next bar line on, from the bar that the deck stands in.
   async start() {
@@ -94,8 +108,7 @@ export class BarPlayer {
     clearTimeout(this.along);
     audio.muted = true;
     this.along = setTimeout(() => {
-      this.movedAt = performance.now();
-      if (Math.abs(audio.currentTime - seconds) > 0.05) audio.currentTime = seconds;
+      if (Math.abs(audio.currentTime - seconds) > 0.05) this.moveTo(seconds);
       audio.playbackRate = Math.min(4, Math.max(0.25, rate));
       audio.play().catch(() => {});
     }, Math.max(0, inMs));
@@ -149,8 +162,7 @@ export class BarPlayer {
   ended() {
     const { audio } = this.deck;
     this.drop();
-    this.movedAt = performance.now();
-    if (!audio.paused) audio.currentTime = audio.duration || 0;
+    if (!audio.paused) this.moveTo(audio.duration || 0);
     this.deck.showState();
   }
   // Stop what sounds or waits, the deck's player too.

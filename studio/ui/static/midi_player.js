@@ -50,8 +50,10 @@ export class MidiPlayer {
         return this.send();
       }
     }
+    const isNew = !anchor || head.began !== this.began; // else its first notes have gone out already
     this.stop();
-    this.locate({ place: head.at, when, rate: head.rate, loop }, head.began);
+    this.began = head.began;
+    this.locate({ place: head.at, when, rate: head.rate, loop }, isNew ? head.began : null);
     this.send();
   }
   placeAt(ms) { const { place, when, rate } = this.anchor; return place + ((ms - when) / 1_000) * rate; }

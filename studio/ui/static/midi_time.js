@@ -10,7 +10,7 @@ export function playhead() {
   return null;
 }
 
-function ofDeck({ audio, now, context }) {
+function ofDeck({ audio, now, context, began }) {
   const bar = window.studio.link?.player, line = bar?.session.line;
   if (bar?.state === "playing" && line) { // in a Link session the deck's own player only runs along: the session's beat counts
     const { music, buffer, beat } = bar.playing, at = music.secondsOf(bar.beatAt(line, bar.session.clock.now));
@@ -19,7 +19,7 @@ function ofDeck({ audio, now, context }) {
   const late = context?.state === "running" ? context.outputLatency || 0 : 0;
   const playing = !audio.paused && !audio.ended && audio.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
   return { source: `take:${now.take}`, playing, at: audio.currentTime - (playing ? late * audio.playbackRate : 0), when: performance.now(),
-    rate: audio.playbackRate, loop: null };
+    rate: audio.playbackRate, loop: null, began };
 }
 
 function ofDesk({ sound, sheet }) {

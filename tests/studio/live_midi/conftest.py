@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +26,13 @@ def jack_server(*, frames: int = 2_048) -> Iterator[dict[str, str]]:
         ["jackd", "-n", name, "-r", "-d", "dummy", "-r", "48000", "-p", str(frames)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    environment = {"MIDO_BACKEND": BACKEND, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
     try:
-        time.sleep(0.6)
-        assert server.poll() is None, "jackd did not start; after a crash, remove /dev/shm/jack*"
-        yield {"MIDO_BACKEND": BACKEND, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+        deadline = time.monotonic() + 60.0
+        while not _answers(environment):
+            assert server.poll() is None, "jackd did not start; after a crash, remove /dev/shm/jack*"
+            assert time.monotonic() < deadline, "jackd does not answer"
+        yield environment
     finally:
         server.terminate()  # so that it takes itself out of JACK's list, which holds eight
         try:
@@ -36,6 +40,11 @@ def jack_server(*, frames: int = 2_048) -> Iterator[dict[str, str]]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def _answers(environment: dict[str, str]) -> bool:
+    look = [sys.executable, "-c", "import mido; mido.get_output_names()"]
+    return not subprocess.run(look, env={**os.environ, **environment}, capture_output=True).returncode
 
 
 @pytest.fixture(scope="session")
