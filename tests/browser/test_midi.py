@@ -6,18 +6,21 @@ There is no MIDI device in a test: the browser's is a recorder in its place, thi
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import fmean, median
 
 import mido
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import open_page
+from tests.browser.midi_looks import LOOKING_ON, Looks
 from tests.browser.test_generate import ask, newest_take, wait_for_new_take
 from tests.running import RunningStudio, running_studio
 from tests.studio.live_midi.conftest import jack_here  # noqa: F401 - a fixture
-from tests.studio.live_midi.test_process import listening, until
+from tests.studio.live_midi.test_process import Heard, listening, until
 
 pytestmark = pytest.mark.browser
 
@@ -102,13 +105,14 @@ def play_for(page: Page, seconds: float) -> None:
 
 def test_the_browsers_midi_gets_every_note_ahead_of_time_and_where_it_is_heard(synth: Page, take: str) -> None:
     synth.evaluate("() => { sent.length = 0; studio.deck.audio.currentTime = 0; }")
+    synth.evaluate(LOOKING_ON)
     play_for(synth, 4.0)
-    anchor = synth.evaluate("() => { const { place, when } = studio.midi.player.anchor; return [place, when]; }")
     reached = synth.evaluate("() => { studio.deck.pause(); return studio.deck.audio.currentTime; }")
     score = synth.evaluate("() => studio.midi.score")
     channels = {n: part["channel"] for n, part in enumerate(score["parts"])}
     ons = [(moment, data) for moment, data in sent(synth) if data[0] & 0xF0 == 0x90]
-    asked = [press for press in score["presses"] if press[0] < reached - 0.5]  # a busy machine plays late
+    looks = Looks(synth)
+    asked = [press for press in score["presses"] if press[0] < reached - 0.5 and not looks.passed_over(press[0])]
     assert len(asked) > 8
     assert {(d[0] & 15, d[1], d[2]) for _, d in ons} >= {(channels[p[2]], p[3], p[4]) for p in asked}
     assert 9 in {data[0] & 15 for _, data in ons}
@@ -116,13 +120,12 @@ def test_the_browsers_midi_gets_every_note_ahead_of_time_and_where_it_is_heard(s
     off = []
     for start, _, part, pitch, velocity in asked:
         moments = [m for m, d in ons if (d[0] & 15, d[1], d[2]) == (channels[part], pitch, velocity)]
-        wanted = anchor[1] + (start - anchor[0]) * 1_000
+        wanted = looks.moment_of(start)
         off.append(min(abs(moment - wanted) for moment in moments))
-    assert sorted(off)[len(off) // 2] < 25  # milliseconds; the page's own measure of where it plays wavers by some
-    ahead = sorted(moment - handed for moment, data, handed in synth.evaluate("() => sent") if data[0] & 0xF0 == 0x90)
-    assert (
-        ahead[len(ahead) // 2] > 0
-    )  # the browser times what it was handed before its moment; a busy page hands it late
+    assert median(off) < 25 + 4 * looks.unevenness_ms  # milliseconds; where it plays wavers by some
+    # The browser times what it is handed before its moment; a busy page hands it late where it had no chance to look.
+    late = [moment <= handed for moment, data, handed in synth.evaluate("() => sent") if data[0] & 0xF0 == 0x90]
+    assert sum(late) / len(late) < 0.3 + looks.blind_share
     assert not left_on(sent(synth))
 
 
@@ -157,14 +160,23 @@ def test_no_note_stays_on_whatever_the_playhead_does(synth: Page) -> None:
 def test_midi_clock_is_24_pulses_a_quarter_in_the_browser_too(synth: Page) -> None:
     synth.get_by_label("MIDI clock").check()
     synth.evaluate("() => { sent.length = 0; studio.deck.audio.currentTime = 0; }")
+    synth.evaluate(LOOKING_ON)
     play_for(synth, 3.0)
     synth.evaluate("() => studio.deck.pause()")
     synth.wait_for_function("() => sent.some(([, data]) => data[0] === 0xfc)")
-    pulses = [moment for moment, data in sent(synth) if data == (0xF8,)]
     # A start; where a busy page took notice only after the first pulses, "go on from here".
     assert {(0xFA,), (0xFB,)} & {data for _, data in sent(synth)}
-    length = (pulses[-1] - pulses[0]) / 1_000
-    assert (len(pulses) - 1) / length == pytest.approx(48.0, rel=0.02)  # 120 a minute
+    # 120 a minute by the sound, where the page handed two pulses in a row over in time.
+    steps, previous = [], None
+    for moment, data, handed in synth.evaluate("() => sent"):
+        if data == [0xF8] and moment > handed:
+            steps += [moment - previous] if previous is not None else []
+            previous = moment
+        elif data[0] >= 0xF8:  # a late one, or a new beginning
+            previous = None
+    assert len(steps) > 24
+    sounds_slow = abs(1.0 - Looks(synth).speed)  # the loudspeaker of a busy machine waits for it, and the clock with it
+    assert 1_000 / fmean(steps) == pytest.approx(48.0, rel=0.02 + 2 * sounds_slow)
 
 
 def test_a_part_switched_off_is_silent_and_a_moved_one_goes_elsewhere(synth: Page) -> None:
@@ -218,6 +230,53 @@ def test_the_real_browser_without_a_midi_system_says_what_it_needs(browser: Brow
     page.context.close()
 
 
+def test_a_start_that_a_busy_page_notices_late_loses_no_note(synth: Page) -> None:
+    synth.evaluate("() => { studio.deck.audio.currentTime = 0; }")
+    play_for(synth, 0.5)
+    assert synth.evaluate("() => studio.deck.began") == 0
+    synth.evaluate("() => { studio.deck.pause(); studio.deck.seek(3); }")
+    synth.wait_for_function("() => studio.deck.began === 3")
+    struck = synth.evaluate(
+        """() => {
+          const { score } = studio.midi, got = [], player = new studio.midi.player.constructor();
+          const first = Math.min(...score.presses.map(([start]) => start));
+          let time = 1_000;
+          Object.defineProperty(player, "now", { get: () => time });
+          player.output = { send: (data) => got.push([...data]) };
+          player.load(score);
+          player.setParts(new Map(score.parts.map(({ channel }, n) => [n, channel])));
+          // Noticed a quarter of a second late; then the sound stands still for a moment, which is no new beginning.
+          player.follow({ source: score.source, playing: true, at: first + 0.25, when: time, rate: 1, loop: null, began: first });
+          const begun = got.filter(([kind]) => (kind & 0xf0) === 0x90).length, drums = () => got.filter(([kind]) => kind === 0x99).length;
+          const due = score.presses.filter(([start, end]) => start < first + 0.37 && end > start), before = drums();
+          time += 150;
+          player.follow({ source: score.source, playing: true, at: first + 0.25, when: time, rate: 1, loop: null, began: first });
+          const beaten = due.filter(([start, , part]) => score.parts[part].channel === 9);
+          return [begun, due.length, drums() - before, beaten.filter(([start]) => start >= first + 0.25).length, beaten.length];
+        }"""
+    )
+    begun, due, beaten_again, due_again, beaten = struck
+    assert begun == due
+    assert beaten_again == due_again < beaten, "a drum struck at the beginning is not struck twice"
+
+
+def test_a_number_being_written_and_a_press_survive_the_news(synth: Page) -> None:
+    synth.get_by_label("MIDI input").select_option("browser:keys")
+    field = synth.get_by_label("Tempo to play at")
+    field.fill("132")
+    synth.evaluate("() => studio.midi.say('Something happened.', true)")
+    expect(synth.locator("#md .st-error")).to_have_text("Something happened.")
+    expect(field).to_have_value("132")
+    expect(field).to_be_focused()
+    synth.get_by_label("Count-in").select_option("0")
+    synth.get_by_role("button", name="Record").hover()
+    synth.mouse.down()
+    synth.evaluate("() => studio.midi.say('Something else happened.')")
+    synth.mouse.up()
+    synth.wait_for_function("() => studio.midi.in.recording")
+    assert synth.evaluate("() => studio.midi.in.recording.tempo") == 132
+
+
 def test_a_played_melody_is_kept_on_the_grid_and_followed_by_generate(synth: Page, data: Path) -> None:
     synth.get_by_label("MIDI input").select_option("browser:keys")
     synth.get_by_label("Tempo to play at").fill("120")
@@ -262,6 +321,13 @@ def test_nothing_played_is_a_sentence(synth: Page) -> None:
     expect(synth.locator("#md .st-error")).to_contain_text("No note was played")
 
 
+def is_quiet(heard: Heard) -> bool:
+    """Whether nothing more arrives, where a note a quarter would."""
+    before = len(heard.messages)
+    time.sleep(1.0)
+    return len(heard.messages) == before
+
+
 def test_this_machines_port_plays_what_the_page_plays_and_stops_with_it(
     browser: Browser,
     tmp_path: Path,
@@ -282,10 +348,9 @@ def test_this_machines_port_plays_what_the_page_plays_and_stops_with_it(
             page.locator("#md .md-part").first.wait_for()
             page.locator("#st-deck-title").click()
             page.evaluate("() => { studio.deck.audio.currentTime = 0; return studio.deck.play(); }")
-            until(lambda: len(heard.of(0x90)) > 20)
+            until(lambda: len(heard.of(0x90)) > 20, seconds=60)
             page.evaluate("() => studio.deck.pause()")
-            until(lambda: not heard.held)
-            quiet = len(heard.messages)
-            page.wait_for_timeout(500)
-            assert len(heard.messages) == quiet
+            until(lambda: not page.request.get(f"{running.url}/studio/midi").json()["playing"], seconds=60)
+            until(lambda: is_quiet(heard), seconds=60)
+            assert not heard.held
         page.context.close()

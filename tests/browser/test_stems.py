@@ -6,6 +6,7 @@ import base64
 import io
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,27 +89,44 @@ def desk(bench: Page, take: str) -> Page:
     return bench
 
 
-def work_done(page: Page, kind: str, *, timeout: float = 90_000) -> None:
-    """Wait until the desk's newest work of that kind has ended, and no other runs."""
+@contextmanager
+def work(page: Page, kind: str, *, timeout: float = 90_000) -> Iterator[None]:
+    """What is done inside begins work of that kind; at the end the page has been told that it is over."""
+    before = page.evaluate("() => [...studio.mixer.panels.works.known.keys()]")
+    yield
     page.wait_for_function(
-        "(kind) => { const w = [...studio.mixer.panels.works.known.values()].filter((w) => w.kind === kind); return w.length && w.every((w) => w.is_finished) }",
-        arg=kind, timeout=timeout,
-    )  # fmt: skip
-    page.wait_for_timeout(150)
+        """([kind, before]) => {
+          const { known, since } = studio.mixer.panels.works;
+          return [...known.values()].some((w) => w.kind === kind && !before.includes(w.id) && since.has(w.id));
+        }""",
+        arg=[kind, before],
+        timeout=timeout,
+    )
 
 
 def levels(page: Page) -> dict[str, float]:
-    """The peak heard of each strip at its fader, over half a second of play."""
+    """The peak heard of each strip at its fader, over half a second of play by the sound card's clock."""
     return page.evaluate(
         """async () => {
           const { sound, lanes } = studio.mixer, heard = Object.fromEntries([...lanes.keys()].map((name) => [name, 0]));
-          for (let i = 0; i < 25; i++) {
+          const from = sound.context.currentTime;
+          while (sound.context.currentTime < from + 0.5) {
             for (const name of lanes.keys()) heard[name] = Math.max(heard[name], sound.levelOf(name));
             await new Promise((later) => setTimeout(later, 20));
           }
           return heard;
         }"""
     )
+
+
+def played_on(page: Page, seconds: float) -> None:
+    """Wait until the sound card has played so much more of the desk."""
+    page.wait_for_function("() => studio.mixer.sound.playing")
+    page.evaluate(
+        "(seconds) => { const { sound } = studio.mixer; window.until = Math.max(sound.startedAt, sound.context.currentTime) + seconds; }",
+        seconds,
+    )
+    page.wait_for_function("() => studio.mixer.sound.context.currentTime > window.until")
 
 
 def in_browser(page: Page) -> Clip:
@@ -154,13 +172,16 @@ def test_a_sketch_lies_on_the_desk_in_its_true_stems(desk: Page) -> None:
 
 
 def test_soloed_only_that_strip_is_heard(desk: Page) -> None:
-    desk.evaluate("() => studio.mixer.sound.seek(3)")
+    desk.evaluate(
+        "() => { const { sound } = studio.mixer; sound.setLoop([0, 8]); sound.seek(3); }"
+    )  # however long it takes
     desk.locator("#mx-play").click()
+    played_on(desk, 0.1)
     before = levels(desk)
     loud = max(before, key=lambda name: before[name])
     assert sum(level > 0.003 for level in before.values()) >= 2
     desk.locator(f".mx-strip[data-strip='{loud}'] .mx-solo").click()
-    desk.wait_for_timeout(200)
+    played_on(desk, 0.2)
     after = levels(desk)
     assert after.pop(loud) > 0.003
     assert max(after.values()) < 1e-4, "the others are silent"
@@ -190,8 +211,8 @@ def test_faders_move_at_once_and_steps_go_back_and_forth(desk: Page) -> None:
     fader = desk.get_by_label("level").first
     fader.focus()
     for _ in range(40):
-        desk.keyboard.press("ArrowLeft")
-    fader.blur()
+        desk.keyboard.down("ArrowLeft")  # held, which is one step
+    desk.keyboard.up("ArrowLeft")
     desk.evaluate("() => studio.mixer.settled()")
     moved = desk.evaluate("() => studio.mixer.mix.strips[0].gain_db")
     assert -6 < moved < -2
@@ -262,9 +283,9 @@ def test_a_separation_shows_how_far_it_is_survives_a_reload_and_stops(
     stop = desk.get_by_role("button", name="Stop: Separation")
     expect(stop).to_be_visible(timeout=60_000)
     stop.click()
-    work_done(desk, "separate")
-    state = desk.evaluate("() => [...studio.mixer.panels.works.known.values()].at(-1).state")
-    assert state == "stopped"
+    desk.wait_for_function("() => !studio.mixer.panels.works.running.length")
+    states = desk.evaluate("() => [...studio.mixer.panels.works.known.values()].map((w) => [w.kind, w.state])")
+    assert [state for kind, state in states if kind == "separate"].count("stopped") == 1
     expect(desk.locator("#mx-tier")).to_have_text("in one piece, not separated")
 
 
@@ -284,12 +305,11 @@ def test_a_master_reaches_its_loudness_and_shows_its_meters(desk: Page) -> None:
     report.wait_for(timeout=90_000)
     expect(report.locator("tr", has_text="Integrated loudness").locator("td").last).to_contain_text("-14.")
     assert report.locator("polyline.after").count() == 2
-    assert desk.evaluate("() => studio.mixer.sound.onOther"), "the master is what one hears now"
+    desk.wait_for_function("() => studio.mixer.sound.onOther")  # the master is what one hears now
     _, data = downloaded(desk, desk.get_by_role("link", name="Save it").click)
     master = decoded(data)
     assert integrated_lufs(master) == pytest.approx(-14.0, abs=0.2) and true_peak_dbtp(master) <= -1.0
     desk.get_by_role("button", name="Keep as a take").click()
-    work_done(desk, "keep_master")
     expect(desk.locator("#mx-say")).to_contain_text("(master)")
 
 
@@ -302,7 +322,9 @@ def test_a_loop_goes_round_on_the_beat_and_is_exported_with_its_points(desk: Pag
     start, end = desk.evaluate("() => studio.mixer.sound.loop")
     bars = (end - start) / 2.0
     assert abs(bars - round(bars)) < 0.01, "a bar of 4/4 at 120 bpm lasts two seconds"
-    desk.wait_for_timeout(900)
+    desk.wait_for_function("() => studio.mixer.sound.playing")
+    desk.evaluate("(at) => studio.mixer.sound.seek(at)", end - 0.3)
+    played_on(desk, 0.6)
     assert start <= desk.evaluate("() => studio.mixer.sound.position") <= end
     _, data = downloaded(desk, first.get_by_role("button", name="Export").click)
     ((a, b),) = read_loop_points(data)
@@ -327,10 +349,9 @@ def test_a_sketchs_notes_stand_on_the_piano_roll_and_leave_as_midi(desk: Page) -
     desk.get_by_role("button", name="Show the notes").click()
     desk.locator(".mx-roll").wait_for(timeout=60_000)
     expect(desk.locator("#mx-tool")).to_contain_text("exact, as the sketch wrote them")
-    drawn = desk.evaluate(
-        "() => { const c = document.querySelector('.mx-roll'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return new Set(d).size }"
+    desk.wait_for_function(
+        "() => { const c = document.querySelector('.mx-roll'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; return new Set(d).size > 20 }"
     )
-    assert drawn > 20
     name, data = downloaded(desk, desk.get_by_role("button", name="Export MIDI").click)
     file = mido.MidiFile(file=io.BytesIO(data))
     assert name.endswith(".mid") and sum(m.type == "note_on" for track in file.tracks for m in track) > 20
@@ -379,15 +400,16 @@ def test_an_odd_sound_is_met_with_a_sentence(desk: Page, tmp_path: Path, samples
         return
     expect(desk.locator("#mx-title")).to_have_text("odd")
     desk.locator("#mx-tab-master").click()
-    desk.get_by_role("button", name="Master", exact=True).click()
-    work_done(desk, "master")
+    with work(desk, "master"):
+        desk.get_by_role("button", name="Master", exact=True).click()
     expect(desk.locator("#mx-say")).not_to_contain_text("Something broke")
 
 
 def test_a_phone_has_the_whole_desk(desk: Page) -> None:
     desk.set_viewport_size({"width": 390, "height": 844})
-    desk.wait_for_timeout(300)
-    assert desk.evaluate("() => document.documentElement.scrollWidth") <= 390
-    for control in (".mx-mute", ".mx-groove input", ".mx-knob", ".mx-wave"):
-        box = desk.locator(f".mx-strip {control}").first.bounding_box()
-        assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    desk.wait_for_function(
+        """() => document.documentElement.scrollWidth <= 390 && [".mx-mute", ".mx-groove input", ".mx-knob", ".mx-wave"].every((control) => {
+          const box = document.querySelector(`.mx-strip ${control}`).getBoundingClientRect();
+          return box.width > 0 && box.left >= 0 && box.right <= 390;
+        })"""
+    )

@@ -37,6 +37,7 @@ export class Library {
     this.filters = {}; // as the address has them, with a label for the chip
     this.shown = 0;
     this.asked = 0;
+    this.turn = this.told = 0; // of the status: which was asked for last, and which is shown
     this.tray = new Tray(this, act);
     this.charts = new Charts(this);
     this.bring = new Bring(this);
@@ -82,7 +83,7 @@ export class Library {
     const asked = ++this.asked, list = $("st-lib-list");
     this.offer(0);
     this.chips();
-    const slow = setTimeout(() => { list.ariaBusy = "true"; $("st-lib-count").textContent = "Looking …"; }, 400);
+    const slow = setTimeout(() => { if (asked !== this.asked) return; list.ariaBusy = "true"; $("st-lib-count").textContent = "Looking …"; }, 400);
     try {
       const answer = await ask(`tracks?${this.query()}`);
       if (asked !== this.asked) return;
@@ -198,8 +199,10 @@ export class Library {
   // --- a clip -----------------------------------------------------------------------------------------------------
   async hearClip(file) {
     $("st-lib-count").textContent = `Listening to ${file.name} …`;
+    this.hearing = file;
     try {
       const heard = await ask(`clip?name=${encodeURIComponent(file.name)}`, { method: "POST", body: file });
+      if (this.hearing !== file) return;
       this.clip = { ...heard, url: URL.createObjectURL(file) };
       this.like.clear();
       await this.refresh();
@@ -270,8 +273,14 @@ export class Library {
   }
 
   async status() {
-    try { this.now = await ask("status"); }
-    catch (error) {
+    const turn = ++this.turn;
+    try {
+      const now = await ask("status");
+      if (turn < this.told) return; // a later one has answered already
+      this.told = turn;
+      this.now = now;
+    } catch (error) {
+      if (turn < this.told) return;
       if (!this.shown) { $("st-lib-list").replaceChildren(element("div", "st-empty st-error", error.message)); $("st-lib-list").ariaBusy = "false"; }
       return;
     }
@@ -287,6 +296,9 @@ export class Library {
     await Promise.all([this.refresh(), this.choices()]);
     if (first) send("ready", {}).catch(() => {}); // the first words then need not wait for their model
   }
+
+  // What is known now is newer than any status on its way.
+  overtake() { this.told = ++this.turn; }
 
   async showNew() {
     this.known = this.now.tracks;

@@ -14,8 +14,7 @@ export class Bring {
     this.library = library;
     const start = async () => {
       try {
-        const { job } = await send("import", { path: $("st-lib-path").value, watched: $("st-lib-watch").checked });
-        this.job(job);
+        this.begun(await send("import", { path: $("st-lib-path").value, watched: $("st-lib-watch").checked }));
         this.poll();
       } catch (error) { this.say(error.message); }
     };
@@ -78,7 +77,12 @@ export class Bring {
   }
 
   async work(what) {
-    try { this.job((await send("work", { what })).job); this.poll(); } catch (error) { this.say(error.message); }
+    try { this.begun(await send("work", { what })); this.poll(); } catch (error) { this.say(error.message); }
+  }
+
+  begun({ job }) {
+    this.library.overtake();
+    this.job(job);
   }
 
   async poll() {
@@ -101,7 +105,7 @@ export class Bring {
         : [STAGES[job.stage] ?? job.stage];
       const stop = element("button", "st-act danger", job.stopping ? "Stopping …" : "Stop");
       stop.disabled = job.stopping;
-      stop.onclick = async () => this.job((await send("stop", {})).job);
+      stop.onclick = async () => this.begun(await send("stop", {}));
       box.append(meter, element("span", "st-note", pace.filter(Boolean).join(" · ")), stop);
     } else if (job.error) box.append(element("p", "st-note st-error", job.error));
     else if (job.report) {

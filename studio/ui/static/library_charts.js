@@ -52,9 +52,10 @@ export class Charts {
   // --- the map ----------------------------------------------------------------------------------------------------
   async map() {
     clearTimeout(this.waiting);
-    const say = $("st-lib-map-say");
+    const say = $("st-lib-map-say"), turn = (this.mapping = {});
     let answer;
     try { answer = await ask("map"); } catch (error) { say.textContent = error.message; return; }
+    if (turn !== this.mapping) return; // asked for again meanwhile
     if (answer.drawing) {
       say.textContent = answer.map ? "A newer map is being drawn." : "The map is being drawn; that takes some seconds.";
       this.waiting = setTimeout(() => this.view === "map" && this.map(), 1500);
@@ -67,6 +68,7 @@ export class Charts {
     this.clusters(map);
     const names = new Map(map.clusters.map((one) => [one.number, one.name]));
     const Plotly = await drawn();
+    if (turn !== this.mapping) return;
     const points = {
       type: "scatter", mode: "markers", x: map.x, y: map.y, customdata: map.ids,
       text: map.ids.map((_, i) => `<b>${escaped(map.labels[i])}</b><br>${escaped(map.facts[i])}<br>${escaped(names.get(map.cluster[i]) ?? "between styles")}`),
@@ -121,10 +123,13 @@ export class Charts {
 
   // --- the dashboard ----------------------------------------------------------------------------------------------
   async dashboard() {
+    const turn = (this.counting = {});
     let seen;
     try { seen = await ask(`overview?${this.library.query({ bare: true })}`); } catch { return; }
     const Plotly = await drawn(), quiet = { responsive: true, displayModeBar: false };
+    if (turn !== this.counting) return; // something else narrows the list by now
     const draw = async (name, data, layout, pressed) => {
+      if (turn !== this.counting) return;
       const plot = $(`st-chart-${name}`);
       await Plotly.react(plot, data, layout, quiet);
       plot.removeAllListeners?.("plotly_click");

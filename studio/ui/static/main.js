@@ -11,6 +11,7 @@ import { Jobs } from "./jobs.js";
 import { Link } from "./link.js";
 import { listenToKeys } from "./keys.js";
 import { Library } from "./library.js";
+import { listenToPresses } from "./press.js";
 import { Refining } from "./refine.js";
 import { Shape } from "./shape.js";
 import { listenToScores, showScores } from "./verdict.js";
@@ -76,6 +77,8 @@ here("st-plugin").then(async (box) => {
   const { PlugIns } = await import("./plugin.js");
   window.studio.plugIns = new PlugIns(box);
 });
+// Their scripts come while nothing else is to do: they are there before the first press on what has just been laid out.
+(window.requestIdleCallback ?? setTimeout)(() => ["./mixer.js", "./midi.js", "./plugin.js"].forEach((part) => import(part).catch(() => {})));
 // What the focus goes to is not left under the deck.
 new ResizeObserver(([{ target }]) => {
   document.documentElement.style.scrollPaddingBottom = `${Math.max(90, target.offsetHeight + 12)}px`;
@@ -92,6 +95,7 @@ document.getElementById("st-theme").addEventListener("click", toggleTheme);
 document.getElementById("st-help").addEventListener("click", () => document.getElementById("st-keys").showModal());
 document.addEventListener("click", (event) => onClick(event, deck));
 listenToKeys();
+listenToPresses();
 listenToDrags();
 listenToExports();
 here("st-library").then(() => { window.studio.library = new Library(deck, act); });

@@ -14,7 +14,8 @@ export function button(text, run, className = "") {
 }
 
 // Shows these nodes in that place and changes only what differs, so that a press, the focus or a reader's place on a
-// button that was there before survives the news. Nodes in a row are told apart by data-key; listeners are `onclick`s.
+// button that was there before survives the news, as does what is being written or chosen in a field. Nodes in a row are
+// told apart by data-key; listeners are `onclick`, `onchange` and `oninput`.
 export function redraw(place, nodes) {
   const fresh = [...nodes], keyOf = (node) => node.dataset?.key, keys = new Set(fresh.map(keyOf));
   for (const old of [...place.childNodes]) if (keyOf(old) && !keys.has(keyOf(old))) old.remove();
@@ -27,8 +28,11 @@ export function redraw(place, nodes) {
     else {
       for (const { name } of [...old.attributes]) if (!node.hasAttribute(name)) old.removeAttribute(name);
       for (const { name, value } of node.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
-      old.onclick = node.onclick;
+      Object.assign(old, { onclick: node.onclick, onchange: node.onchange, oninput: node.oninput });
       redraw(old, node.childNodes);
+      const isWritten = old.nodeName === "INPUT" && old === document.activeElement;
+      if ("value" in node && !isWritten && old.value !== node.value) old.value = node.value;
+      if ("checked" in node && old.checked !== node.checked) old.checked = node.checked;
     }
   });
   while (place.childNodes.length > fresh.length) place.lastChild.remove();

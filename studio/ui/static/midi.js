@@ -1,5 +1,6 @@
 // Live MIDI on the page: tells the studio where the page plays, or plays by the browser's own MIDI, and draws the panel.
 import { button, element, select } from "./mixer_controls.js";
+import { redraw } from "./making.js";
 import { MidiIn } from "./midi_in.js";
 import { MidiPlayer } from "./midi_player.js";
 import { playhead } from "./midi_time.js";
@@ -182,14 +183,12 @@ export class Midi {
   say(text, wrong = false) { this.said = [text, wrong]; this.draw(); }
 
   // --- drawing ----------------------------------------------------------------------------------------------------
-  // quiet: not while a list is open or a number is being written. Who was on a control with the keyboard stays on it.
+  // quiet: not while a list is open. A press, the focus and a number being written survive it.
   draw({ quiet = false } = {}) {
     const on = this.box.contains(document.activeElement) ? document.activeElement : null;
-    if (!this.status || (quiet && on?.matches("select, input[type=number]"))) return;
-    const name = on && (on.getAttribute("aria-label") ?? on.textContent), kind = on?.tagName;
-    const said = this.said[0] ? element("p", { className: `st-note${this.said[1] ? " st-error" : ""}`, role: "status", text: this.said[0] }) : null;
-    this.box.replaceChildren(element("div", { className: "md-card" }, this.drawPort(), said, ...(this.port ? [this.drawFollowing(), this.drawParts()] : [])), this.in.draw());
-    if (name) [...this.box.querySelectorAll(kind)].find((each) => (each.getAttribute("aria-label") ?? each.textContent) === name)?.focus({ preventScroll: true });
+    if (!this.status || (quiet && on?.matches("select"))) return;
+    const said = this.said[0] ? element("p", { className: `st-note${this.said[1] ? " st-error" : ""}`, role: "status", text: this.said[0], "data-key": "said" }) : null;
+    redraw(this.box, [element("div", { className: "md-card" }, this.drawPort(), said, ...(this.port ? [this.drawFollowing(), this.drawParts()] : [])), this.in.draw()]);
   }
   drawPort() {
     const { status } = this, ports = status.ports ?? {}, here = [["", "Off"]];
@@ -211,15 +210,15 @@ export class Midi {
     const ways = here ? null : select({ label: "In time with", value: state.follows, choices: [["page", "In time with this page"], ["clock", "In time with the beat clock"]], chosen: (follows) => this.set({ follows }) });
     const tick = (name, text, title) => {
       const box = element("input", { type: "checkbox", checked: Boolean(state[name]) });
-      box.addEventListener("change", () => this.set({ [name]: box.checked }));
+      box.onchange = ({ target }) => this.set({ [name]: target.checked });
       return element("label", { className: "md-tick", title }, box, text);
     };
     const offset = element("input", { type: "number", className: "md-number", min: -500, max: 500, step: 1, value: state.offset_ms, label: "Offset in milliseconds" });
-    offset.addEventListener("change", () => { offset.blur(); this.set({ offset_ms: Number(offset.value) || 0 }); });
+    offset.onchange = ({ target }) => { target.blur(); this.set({ offset_ms: Number(target.value) || 0 }); };
     const source = () => playhead()?.source;
     const play = clock ? [button(state.playing ? "Stop" : "Play on the next bar", () => (state.playing ? this.ask("/stop") : this.ask("/play", { source: source() })), { className: "st-act mx-main" }), tick("go_round", "round and round", "Begin again after the last whole bar"),
       element("span", { className: "st-note", text: `${Number(state.tempo_bpm.toFixed(1))} bpm` })] : [];
-    return element("div", { className: "md-row md-wrap" }, ways, ...play, tick("clock_out", "MIDI clock", "24 pulses a quarter, start, stop, continue and song position"),
+    return element("div", { className: "md-row md-wrap", "data-key": "following" }, ways, ...play, tick("clock_out", "MIDI clock", "24 pulses a quarter, start, stop, continue and song position"),
       tick("programs", "Instruments", "A program change for each part before it plays"), element("label", { className: "md-tick", title: "Later with a positive number, earlier with a negative one" }, "offset", offset, "ms"));
   }
   drawParts() {

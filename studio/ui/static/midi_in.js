@@ -116,7 +116,7 @@ export class MidiIn {
   drawRecorder() {
     const { choices } = this, number = (key, least, most, label) => {
       const field = element("input", { type: "number", className: "md-number", min: least, max: most, value: choices[key], label });
-      field.addEventListener("change", () => { choices[key] = Math.max(least, Math.min(most, Number(field.value) || choices[key])); field.value = choices[key]; });
+      field.onchange = ({ target }) => { choices[key] = Math.max(least, Math.min(most, Number(target.value) || choices[key])); target.value = choices[key]; };
       return field;
     };
     const pick = (key, label, options) => select({ label, value: String(choices[key]), choices: options, chosen: (value) => { choices[key] = Number(value); } });

@@ -53,6 +53,7 @@ export class Mixer {
       localStorage.setItem(KEPT, source);
       await this.show(sheet);
     } catch (error) {
+      if (asked !== this.asked) return;
       if (quiet) localStorage.removeItem(KEPT);
       else this.say(error.message, true);
       if (!this.sheet) this.showEmpty();

@@ -32,10 +32,16 @@ function along(table, from, to, value) {
 export const toDb = (way) => along(TRAVEL, 0, 1, way);
 export const toWay = (db) => along(TRAVEL, 1, 0, Math.max(-60, Math.min(12, db)));
 
-// Tells of every move (input) and of its end (change); a double click goes back to where it stands by default.
+// Tells of every move (input) and of its end (change); a double click goes back to where it stands by default. A key that is
+// held moves it once, from its first step to its last, however slowly they come.
 function wire(input, { back, show, moved, settled }) {
+  let isHeld = false, hasMoved = false;
+  const end = () => { isHeld = false; if (hasMoved) { hasMoved = false; settled(); } };
   input.addEventListener("input", () => { show(); moved(); });
-  input.addEventListener("change", () => settled());
+  input.addEventListener("change", () => { hasMoved = true; if (!isHeld) end(); });
+  input.addEventListener("keydown", ({ key }) => { isHeld = /^(Arrow|Page|Home|End)/.test(key); });
+  input.addEventListener("keyup", end);
+  input.addEventListener("blur", end);
   input.addEventListener("dblclick", () => { input.value = back; show(); moved(); settled(); });
   show();
 }
@@ -104,7 +110,7 @@ export function select({ label, value, choices, chosen }) {
   const box = element("select", { className: "mx-select", label });
   box.append(...choices.map(([key, text]) => element("option", { value: key, text })));
   box.value = value;
-  box.addEventListener("change", () => chosen(box.value));
+  box.onchange = ({ target }) => chosen(target.value);
   return box;
 }
 

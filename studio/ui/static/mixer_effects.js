@@ -38,6 +38,7 @@ export class EffectsPanel {
     const strips = this.mixer.sheet.parts.strips;
     if (this.name !== SUM && !strips.some(({ name }) => name === this.name)) this.name = strips[0].name;
     this.known ??= await ask("effects.json");
+    if (box.dataset.tool !== "effects") return; // another tool was chosen meanwhile
     const choices = [...strips.map(({ name, label }) => [name, label]), [SUM, "Sum"]];
     const head = element("div", { className: "mx-bar" },
       select({ label: "Effects of", value: this.name, choices, chosen: (name) => { this.name = name; this.show(box); } }),

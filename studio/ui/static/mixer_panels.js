@@ -33,7 +33,19 @@ export class Panels {
     }));
     this.box.dataset.tool = tool.id;
     this.box.setAttribute("aria-labelledby", `mx-tab-${tool.id}`);
+    const held = this.box.contains(document.activeElement) ? document.activeElement : null, at = held && this.alike(held).indexOf(held);
     tool.show(this.box);
+    if (held && !held.isConnected) this.keepWriting(held, at);
+  }
+  alike(one) {
+    const named = (each) => each.getAttribute("aria-label") ?? each.textContent;
+    return [...this.box.querySelectorAll(one.tagName)].filter((each) => named(each) === named(one));
+  }
+  // Whoever is at a field or a button while news comes in stays there, with what was written so far.
+  keepWriting(was, at) {
+    const now = this.alike(was)[at];
+    if (now?.matches("[type=text], [type=number]")) now.value = was.value;
+    now?.focus({ preventScroll: true });
   }
   choose(id) {
     this.open = id;

@@ -47,6 +47,7 @@ export class MixerSound {
     this.loop = null; // [start, end] in seconds
     this.playing = false;
     this.at = 0;
+    this.turns = new Map(); // name, dry or wet → what was asked for last: an answer that another has overtaken is not heard
     this.bypassed = new Map(); // strips heard without their chain → their gain in dB, to compare at one loudness
   }
 
@@ -110,12 +111,18 @@ export class MixerSound {
   }
   // A strip's sound without its chain, or with it; what plays goes over into it at the same moment.
   async load(name, address, { wet = false } = {}) {
-    const context = this._context, buffer = await this.decode(address);
-    if (context !== this._context) return; // another sound was opened meanwhile
+    const context = this._context, turn = this.turn(name, wet), buffer = await this.decode(address);
+    if (context !== this._context || turn !== this.turns.get(`${name} ${wet}`)) return; // another was asked for meanwhile
     this.buffers.set(name, { ...this.buffers.get(name), [wet ? "wet" : "dry"]: buffer });
     this.swap(name);
   }
+  turn(name, wet) {
+    const turn = {};
+    this.turns.set(`${name} ${wet}`, turn);
+    return turn;
+  }
   forgetWet(name) {
+    this.turn(name, true);
     const held = this.buffers.get(name);
     if (!held?.wet) return;
     this.buffers.set(name, { dry: held.dry });

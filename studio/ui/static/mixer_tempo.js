@@ -7,16 +7,19 @@ const number = (options) => element("input", { type: "number", className: "mx-nu
 
 export class TempoTool {
   id = "tempo"; title = "Tempo & key"; needs = "tempo";
-  constructor(panels) { this.panels = panels; this.like = ""; }
+  constructor(panels) { this.panels = panels; this.like = ""; this.written = {}; }
   get mixer() { return this.panels.mixer; }
 
   show(box) {
     const { works, source } = this.panels, { sheet } = this.mixer, { beats } = sheet, exact = sheet.beats_by === "planned, exact";
     const busy = works.isBusy("tempo", source), hearing = works.isBusy("listen", source);
-    const tempo = number({ id: "mx-to-tempo", min: 30, max: 300, step: 0.01, value: sheet.tempo_bpm ? Number(sheet.tempo_bpm.toFixed(2)) : "", label: "New tempo, bpm" });
-    const shift = number({ id: "mx-to-key", min: -12, max: 12, step: 1, value: 0, label: "Semitones up or down" });
-    const key = element("span", { className: "st-note", id: "mx-new-key" });
-    shift.addEventListener("input", () => { key.textContent = this.shifted(Number(shift.value)); });
+    if (this.written.source !== source) this.written = { source }; // what was written into the fields, until another sound lies here
+    const { written } = this;
+    const tempo = number({ id: "mx-to-tempo", min: 30, max: 300, step: 0.01, value: written.tempo ?? (sheet.tempo_bpm ? Number(sheet.tempo_bpm.toFixed(2)) : ""), label: "New tempo, bpm" });
+    const shift = number({ id: "mx-to-key", min: -12, max: 12, step: 1, value: written.shift ?? 0, label: "Semitones up or down" });
+    const key = element("span", { className: "st-note", id: "mx-new-key", text: this.shifted(Number(shift.value)) });
+    tempo.addEventListener("input", () => { written.tempo = tempo.value; });
+    shift.addEventListener("input", () => { written.shift = shift.value; key.textContent = this.shifted(Number(shift.value)); });
     const go = button("Make it", () => this.go(tempo, shift), { className: "st-act mx-main", disabled: busy });
     const listen = exact ? null : button(beats ? "Listen again" : "Find beat and key", () => this.listen(), { disabled: hearing });
     const said = beats
@@ -36,9 +39,10 @@ export class TempoTool {
     place.replaceChildren(select({ label: "Another track's grid", value: this.like, choices: [["", "no other track"], ...others.map(({ source, title }) => [source, title])], chosen: (value) => { this.like = value; } }));
   }
   shifted(semitones) {
+    if (!semitones || !this.mixer.sheet.key) return "";
     const [tonic, ...mode] = this.mixer.sheet.key.split(" "), plain = tonic.replace("b", "♭").replace("#", "♯");
     const flats = { "D♭": 1, "G♭": 6, "D♯": 3, "G♯": 8, "A♯": 10 }, at = NOTES.indexOf(plain) >= 0 ? NOTES.indexOf(plain) : flats[plain];
-    return at === undefined || !semitones ? "" : `→ ${NOTES[(((at + semitones) % 12) + 12) % 12]} ${mode.join(" ")}`;
+    return at === undefined ? "" : `→ ${NOTES[(((at + semitones) % 12) + 12) % 12]} ${mode.join(" ")}`;
   }
   listen() { return this.panels.start("listen", {}); }
   go(tempo, shift) {

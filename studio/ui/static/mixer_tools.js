@@ -24,7 +24,7 @@ class LoopsTool {
       chosen: (value) => { this.lengths = value; this.show(box); } });
     const { marked } = this.mixer.ruler;
     const fill = element("input", { type: "number", className: "mx-number", min: 1, max: 600, step: 1, placeholder: "once", value: this.fill ?? "", label: "Play it round for so many seconds" });
-    fill.addEventListener("change", () => { this.fill = Number(fill.value) || null; });
+    fill.addEventListener("input", () => { this.fill = Number(fill.value) || null; });
     const mine = button("Export the marked region", () => this.export({ start_seconds: marked[0], end_seconds: marked[1] }), { disabled: !marked });
     box.replaceChildren(element("div", { className: "mx-bar mx-fields" }, find, lengths, element("span", { className: "st-spring" }),
       element("label", { title: "Empty: one round with loop points for samplers" }, "play round for", fill, "s"), mine, marked ? this.handle({ start: marked[0], end: marked[1] }) : null));

@@ -20,20 +20,26 @@ export class Works {
   async start(source, kind, options = {}) {
     const work = await ask(`items/${encodeURIComponent(source)}/work`, { method: "POST", body: { kind, options } });
     this.known.set(work.id, work);
+    this.turn = {}; // a look that was on its way does not know of it
     this.show();
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.look(), 120);
     return work;
   }
   async look() {
+    clearTimeout(this.timer);
+    const turn = (this.turn = {});
     try {
       const { work } = await ask("work");
+      if (turn !== this.turn) return; // something was begun meanwhile: the look that follows knows of it
       const before = this.known;
       this.known = new Map(work.map((each) => [each.id, each]));
       for (const each of work)
         if (each.is_finished && before.has(each.id) && !before.get(each.id).is_finished) {
+          const told = await ask(`work/${each.id}`).catch(() => null);
+          if (!told) { this.known.set(each.id, before.get(each.id)); continue; } // its end is told at the next look
           this.since.set(each.id, Date.now());
-          this.ended(await ask(`work/${each.id}`));
+          this.ended(told);
         }
       this.show();
     } catch { /* the studio is away for a moment: look again later */ }

@@ -9,6 +9,7 @@ const element = (tag, attributes = {}, ...children) => {
 export class PlugIns {
   constructor(box) {
     this.box = box;
+    this.turn = this.told = 0; // of the questions: which was asked last, and whose answer is shown
     this.rows = new Map(); // by the instance's name: a row keeps its fields while the news comes in
     document.getElementById("st-plugin-copy")?.addEventListener("click", () => this.copy());
     this.look();
@@ -19,9 +20,10 @@ export class PlugIns {
 
   async look() {
     if (!this.inSight) return;
+    const turn = ++this.turn;
     try {
       const answer = await fetch("studio/plug-in/instances");
-      if (answer.ok) this.show(await answer.json());
+      if (answer.ok) this.show(await answer.json(), turn);
     } catch { /* the studio is closing; the deck says so */ }
   }
 
@@ -29,7 +31,7 @@ export class PlugIns {
     const answer = await fetch(`studio/plug-in/instances/${encodeURIComponent(instance)}`, { method: "POST", body: JSON.stringify(what) });
     const data = await answer.json().catch(() => ({}));
     this.complain(answer.ok ? "" : data.detail ?? "That did not work.");
-    if (answer.ok) this.show(data);
+    if (answer.ok) this.show(data, ++this.turn); // newer than what was asked before it
   }
 
   // The token goes to the clipboard, and on the page where there is none to write to.
@@ -52,7 +54,9 @@ export class PlugIns {
     line.classList.toggle("st-hidden", !sentence);
   }
 
-  show({ instances, takes }) {
+  show({ instances, takes }, turn) {
+    if (turn < this.told) return; // a later answer stands there
+    this.told = turn;
     const count = document.getElementById("st-plugin-count");
     count.textContent = ["No plug-in is open", "1 is open"][instances.length] ?? `${instances.length} are open`;
     count.classList.toggle("warn", instances.length > 0);
