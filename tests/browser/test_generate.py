@@ -30,15 +30,20 @@ HELD_BACK = """() => {
   window.fetch = async (...asked) => {
     const answer = await fetched(...asked);
     if (!String(asked[0]?.url ?? asked[0]).includes("queue/data")) return answer;
+    const heard = new TransformStream({
+      transform(piece, out) {
+        if (window.heldBackMs) window.heldBack += new TextDecoder().decode(piece);
+        out.enqueue(piece);
+      },
+    });
     const late = new TransformStream({
       async transform(piece, out) {
-        if (window.heldBackMs) window.heldBack += new TextDecoder().decode(piece);
         const until = performance.now() + window.heldBackMs;
         while (performance.now() < until && window.heldBackMs) await new Promise((go) => setTimeout(go, 20));
         out.enqueue(piece);
       },
-    });
-    return new Response(answer.body.pipeThrough(late), answer);
+    }, { highWaterMark: 1000 }); // so that what comes behind a held piece is heard too
+    return new Response(answer.body.pipeThrough(heard).pipeThrough(late), answer);
   };
 }"""
 
