@@ -62,7 +62,16 @@ def archive(
     progress: Progress = lambda fraction: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Path:
-    """Write everything into one zip at `path`, whole or not at all. Raises ArchiveError, ArchiveStopped."""
+    """Write everything into one zip at `path`, whole or not at all; an older archive there is replaced.
+
+    Raises ArchiveError, ArchiveStopped.
+    """
+    if not path.parent.is_dir():
+        raise ArchiveError(f"There is no folder {path.parent}: make it first, or name another.")
+    if path.is_dir():
+        raise ArchiveError(f"{path} is a folder: name a file in it, like {path / 'my-studio.zip'}.")
+    if path.exists() and not _is_archive(path):
+        raise ArchiveError(f"{path} is there already and is no archive: choose another name.")
     files = list(_files(settings.data_dir))
     total = sum(size for _, _, size in files) or 1
     done, sums = 0, {}
@@ -106,6 +115,14 @@ def sweep(data_dir: Path) -> None:
     """Remove what a killed bringing back left; the studio's lock sees to it that no other is at work."""
     for left in data_dir.glob(f"{_PART}*"):
         shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            return MANIFEST in bundle.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def _files(data_dir: Path) -> Iterator[tuple[Path, str, int]]:

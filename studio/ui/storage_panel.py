@@ -16,6 +16,8 @@ from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui.visitors import features, visitor_of
 
+_REFRESH = "() => window.studioAct({ action: 'refresh' })"  # the lists of takes are read anew
+
 
 def build_storage_panel(studio: Studio, item: gr.Tab) -> None:
     """Lay the page out inside the current Blocks and wire it."""
@@ -87,7 +89,7 @@ def build_storage_panel(studio: Studio, item: gr.Tab) -> None:
         try:
             made = studio.ledger.archive(target, progress=lambda part: progress(part, desc="Writing the archive"))
         except ArchiveError as refusal:
-            raise gr.Error(str(refusal), title="No archive", print_exception=False) from refusal
+            return _refused(refusal)
         return _note(f"{made} holds everything but the models: {made.stat().st_size / 1e6:.1f} MB.")
 
     def on_bring(path: str, request: gr.Request, progress: gr.Progress = gr.Progress()) -> tuple[str, str]:  # noqa: B008
@@ -95,14 +97,17 @@ def build_storage_panel(studio: Studio, item: gr.Tab) -> None:
         try:
             brought = studio.ledger.bring_back(_path(path), progress=lambda part: progress(part, desc="Reading it"))
         except (ArchiveError, HistoryError) as refusal:
-            raise gr.Error(str(refusal), title="Nothing was changed", print_exception=False) from refusal
-        sentence = f"{len(brought.takes)} takes came back; {brought.known} were here already and are as they were."
+            return usage_view(studio.ledger.usage()), _refused(refusal)
+        came = len(brought.takes)
+        sentence = (
+            f"{came} take{'s' if came != 1 else ''} came back; {brought.known} were here already and are as they were."
+        )
         return usage_view(studio.ledger.usage()), _note(sentence)
 
     item.select(on_look, None, [rooms, own, days, limit, said], **private)
-    keep.click(on_keep, [days, limit], [rooms, said], **private)
+    keep.click(on_keep, [days, limit], [rooms, said], **private).then(None, js=_REFRESH)
     make.click(on_archive, path, said, api_visibility="private")
-    bring.click(on_bring, path, [rooms, said], api_visibility="private")
+    bring.click(on_bring, path, [rooms, said], api_visibility="private").then(None, js=_REFRESH)
 
 
 def tell_what_was_tidied(studio: Studio, blocks: gr.Blocks) -> None:
@@ -126,6 +131,10 @@ def _path(written: str) -> Path:
 
 def _note(sentence: str) -> str:
     return f'<p class="st-note" role="status">{escape(sentence)}</p>'
+
+
+def _refused(refusal: Exception) -> str:
+    return f'<p class="st-note st-error" role="alert">{escape(str(refusal))}</p>'
 
 
 def _written(value: float | None) -> str:

@@ -15,8 +15,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from audio.clip import Clip
 from studio.engines.base import Rendering, Sampling
+from studio.history.archive import archive
 from studio.history.history import History
 from studio.history.opinions import Opinions
+from studio.settings import Settings
 from studio.takes import EngineFacts, TakeStore
 from tests.browser.conftest import open_page
 from tests.running import RunningStudio, running_studio
@@ -189,6 +191,13 @@ def test_the_last_cards_menu_ends_above_the_deck(history: Page) -> None:
     expect(last).to_be_hidden()
 
 
+def test_the_bar_of_the_picked_stays_in_sight(history: Page) -> None:
+    history.set_viewport_size({"width": 1280, "height": 420})
+    history.locator("#st-history [data-pick]").last.check()
+    history.evaluate("() => scrollTo(0, document.body.scrollHeight)")
+    expect(history.locator("#st-bulk")).to_be_in_viewport()
+
+
 def test_songs_show_what_came_of_what(history: Page) -> None:
     history.get_by_text("Songs", exact=True).click()
     expect(history.locator("#st-history .st-song")).to_have_count(2)
@@ -220,6 +229,18 @@ def test_the_studio_is_written_into_one_file(history: Page, tmp_path: Path) -> N
     expect(history.locator("#st-storage-said")).to_contain_text("all.zip holds everything")
     history.locator("#st-bring-back").click()
     expect(history.locator("#st-storage-said")).to_contain_text("0 takes came back")
+
+
+def test_what_comes_back_stands_in_the_list_at_once(history: Page, tmp_path: Path) -> None:
+    elsewhere = Settings(data_dir=tmp_path / "elsewhere")
+    keep(TakeStore(elsewhere.takes_dir, elsewhere.bin_dir), np.zeros(RATE), title="From afar")
+    archived = archive(elsewhere, tmp_path / "elsewhere.zip")
+    history.get_by_role("tab", name="Storage", exact=True).click()
+    history.locator("#st-archive-path input, #st-archive-path textarea").fill(str(archived))
+    history.locator("#st-bring-back").click()
+    expect(history.locator("#st-storage-said")).to_contain_text("1 take came back; 0 were here already")
+    history.get_by_role("tab", name="Browse", exact=True).click()
+    expect(history.locator("#st-history .st-card", has_text="From afar")).to_be_visible()
 
 
 def test_planted_preferences_are_told_with_their_counts(browser: Browser, tmp_path: Path) -> None:

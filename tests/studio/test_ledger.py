@@ -262,6 +262,20 @@ def rewrite(path: Path, harm: str, take_id: str) -> None:
             bundle.writestr(MANIFEST, json.dumps(said))
 
 
+def test_an_archive_writes_over_nothing_that_is_none(studio: Studio, tmp_path: Path) -> None:
+    letter = tmp_path / "letter.txt"
+    letter.write_text("dear all")
+    for wrong, said in (
+        (letter, "is no archive"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "nowhere/all.zip", "no folder"),
+    ):
+        with pytest.raises(ArchiveError, match=said):
+            studio.ledger.archive(wrong)
+    assert letter.read_text() == "dear all"
+    assert studio.ledger.archive(tmp_path / "all.zip") == studio.ledger.archive(tmp_path / "all.zip")
+
+
 def test_stopping_an_archive_leaves_no_file(studio: Studio, tmp_path: Path) -> None:
     keep(studio)
     with pytest.raises(ArchiveStopped):

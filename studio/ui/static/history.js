@@ -6,6 +6,8 @@ const $ = (id) => document.getElementById(id);
 const picked = () => [...document.querySelectorAll("#st-history [data-pick]:checked")].map((box) => box.dataset.pick);
 
 export function listenToPicks(act, compare) {
+  // The bar stays in sight while one scrolls; what Gradio hides the overflow of would hold it to a box that never scrolls.
+  for (const box of document.querySelectorAll(".gradio-container")) box.style.setProperty("overflow", "clip", "important");
   const show = () => {
     const count = picked().length, bar = $("st-bulk");
     if (!bar) return;
