@@ -87,7 +87,7 @@ def _row(value: ValueTrend) -> str:
     if not value.judged:
         return (
             f'<div class="st-trend-row"><span>{escape(value.value)}</span><span class="st-bar"></span>'
-            f"<span>0 of {value.takes}</span></div>"
+            f"<span>{value.takes} unjudged</span></div>"
         )
     tip = value.sentence + (f" It comes along with {value.along_with}." if value.along_with else "")
     return (
