@@ -1,6 +1,6 @@
 """Takes the pictures of the page that the README shows, from a studio with a few fresh takes in it.
 
-.venv/bin/python docs/screenshots.py [shape library refine desk page]
+.venv/bin/python docs/screenshots.py [midi shape library refine desk training page]
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -276,10 +277,52 @@ def picture_of_live_midi(playwright: Any) -> None:
             browser.close()
 
 
+def picture_of_training(playwright: Any) -> None:
+    """Two runs of a tiny model with random weights on plucked tunes, their curves in one plot, a segment being heard."""
+    from studio.engines.musicgen.adapters import Shelf
+    from studio.training.runs import Runs
+    from tests.browser.conftest import QUIET, _chromium, open_page
+    from tests.running import running_studio
+    from tests.tiny_models import build_mono
+    from tests.training.data_sets import small_data_set, small_run
+
+    with tempfile.TemporaryDirectory() as folder:
+        room = Path(folder) / "data/training"
+        model = build_mono(Path(folder) / "tiny-musicgen")
+        pluckers = small_data_set(
+            room / "sets", tracks=8, seconds=12.0, name="pluckers", trigger="zylo", segment_seconds=6.0
+        )
+        runs = Runs(room / "runs", shelf=Shelf(Path(folder) / "data/adapters"))
+        heard = {"prompts": ("zylo, slow and warm", "zylo, a big chorus"), "every": 20, "seconds": 2.0}
+        for name, rate in (("warm strings", 2e-3), ("warm strings faster", 8e-3)):
+            runs.start(
+                small_run(
+                    model, pluckers.folder, name=name, steps=80, learning_rate=rate, held_out_every=8, checkpoint_every=20,
+                    samples=heard,
+                )
+            )  # fmt: skip
+            while runs.view(name).is_active:
+                time.sleep(0.5)
+        runs.close()
+        with running_studio(Path(folder) / "data", "--engine", str(model)) as studio:
+            browser = playwright.chromium.launch(executable_path=_chromium(), args=QUIET)
+            page = browser.new_page(viewport={"width": 1280, "height": 2000}, color_scheme="dark")
+            open_page(page, studio.url)
+            page.get_by_role("tab", name="Training").click()
+            page.locator("#tr-compared input").click()
+            page.get_by_role("option", name="warm strings", exact=True).click()
+            page.keyboard.press("Escape")
+            page.locator("#tr-table [role=gridcell]").filter(has_text="tune number", visible=True).nth(2).click()
+            page.locator("#tr-heard audio").wait_for()
+            page.wait_for_timeout(2_500)
+            page.screenshot(path=DOCS / "training.png")
+            browser.close()
+
+
 PICTURES = {
     "midi": picture_of_live_midi,
     "shape": picture_of_shaping, "library": pictures_of_the_library, "refine": picture_of_refining,
-    "desk": pictures_of_the_desk, "page": pictures_of_the_page,
+    "desk": pictures_of_the_desk, "training": picture_of_training, "page": pictures_of_the_page,
 }  # fmt: skip
 
 
