@@ -9,10 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.refine import others_stayed
 from tests.browser.conftest import open_page
+from tests.browser.held_answers import LET_GO, hear_answers, hold_answers
 from tests.browser.test_generate import (
-    HELD_BACK,
-    HOLD,
-    LET_GO,
     ask,
     newest_take,
     press_and_see_it_sent,
@@ -94,6 +92,7 @@ def test_only_what_failed_is_made_anew_and_the_page_says_what_and_why(browser: B
 
 
 def test_a_message_changes_the_plan_and_the_orchestrator_says_how_it_was_understood(page: Page) -> None:
+    hear_answers(page)
     page.get_by_label("Describe the music").fill("pop, 100 bpm, in C major, intro, verse, chorus")
     page.get_by_label("Length").fill("30")
     page.get_by_label("Length").blur()
@@ -101,8 +100,7 @@ def test_a_message_changes_the_plan_and_the_orchestrator_says_how_it_was_underst
     expect(page.locator("#st-plan-strip")).to_contain_text("C major")
     expect(page.locator("#st-plan-strip")).to_contain_text("Planned by built-in rules")
     message, told = page.locator("#st-message textarea, #st-message input").first, page.locator("#st-message-told")
-    page.evaluate(HELD_BACK)
-    page.evaluate(HOLD)
+    hold_answers(page)
     message.fill("in D minor, slower and without drums in the chorus")
     press_and_see_it_sent(page, "#st-message-do")
     message.fill("change it hm")  # while the first is being done

@@ -16,39 +16,12 @@ from playwright.sync_api import Page, expect
 
 from audio.tags import read_provenance
 from tests.browser.conftest import open_page
+from tests.browser.held_answers import HELD_BACK, HOLD, LET_GO, hear_answers, hold_answers
 from tests.running import RunningStudio
 
 pytestmark = pytest.mark.browser
 
 AUDIBLE = "() => { const a = document.getElementById('st-audio'); return !a.paused && a.currentTime > 0.3 && studio.deck.level() > 0.003 }"
-
-# The server's answers reach the page's fields as late as on a busy machine.
-HELD_BACK = """() => {
-  window.heldBackMs = 0;
-  window.heldBack = ""; // what has come by now and is kept from the page
-  const fetched = window.fetch.bind(window);
-  window.fetch = async (...asked) => {
-    const answer = await fetched(...asked);
-    if (!String(asked[0]?.url ?? asked[0]).includes("queue/data")) return answer;
-    const heard = new TransformStream({
-      transform(piece, out) {
-        if (window.heldBackMs) window.heldBack += new TextDecoder().decode(piece);
-        out.enqueue(piece);
-      },
-    });
-    const late = new TransformStream({
-      async transform(piece, out) {
-        const until = performance.now() + window.heldBackMs;
-        while (performance.now() < until && window.heldBackMs) await new Promise((go) => setTimeout(go, 20));
-        out.enqueue(piece);
-      },
-    }, { highWaterMark: 1000 }); // so that what comes behind a held piece is heard too
-    return new Response(answer.body.pipeThrough(heard).pipeThrough(late), answer);
-  };
-}"""
-
-HOLD = "() => { window.heldBackMs = 1e9; }"
-LET_GO = "() => { window.heldBackMs = 0; }"
 
 
 def ask(page: Page, words: str, *, seconds: float = 12, seed: int | None = None) -> None:
@@ -248,13 +221,13 @@ def test_each_plan_is_edited_anew(page: Page) -> None:
 
 
 def test_generate_pressed_before_the_new_plan_has_arrived_plays_no_mixture(page: Page, studio: RunningStudio) -> None:
-    page.evaluate(HELD_BACK)
+    hear_answers(page)
     page.get_by_label("Length").fill("8")
     page.get_by_label("Describe the music").fill("house, 124 bpm, in A minor")
     page.locator("#st-plan-first").click()
     expect(page.locator("#st-plan-strip")).to_contain_text("124 bpm")
     house = page.locator("#st-plan-strip strong").inner_text()
-    page.evaluate(HOLD)
+    hold_answers(page)
     page.get_by_label("Describe the music").fill("waltz, 90 bpm, in C major, calm")
     page.locator("#st-plan-first").click()
     page.wait_for_function("() => window.heldBack.includes('90 bpm')")  # planned on the server, not yet on the page
@@ -270,8 +243,8 @@ def test_generate_pressed_before_the_new_plan_has_arrived_plays_no_mixture(page:
 
 
 def test_plan_first_pressed_again_before_the_first_plan_has_come_is_heard(page: Page) -> None:
-    page.evaluate(HELD_BACK)
-    page.evaluate(HOLD)
+    hear_answers(page)
+    hold_answers(page)
     for words in ("house, 124 bpm", "waltz, 90 bpm"):
         page.get_by_label("Describe the music").fill(words)
         press_and_see_it_sent(page, "#st-plan-first")

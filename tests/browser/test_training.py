@@ -15,7 +15,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from studio.training.manifest import FACTS
 from tests.browser.conftest import open_page
-from tests.browser.test_generate import HELD_BACK, newest_take, wait_for_new_take
+from tests.browser.held_answers import hear_answers, hold_answers
+from tests.browser.test_generate import newest_take, wait_for_new_take
 from tests.running import RunningStudio, running_studio
 from tests.tiny_models import build_mono
 from tests.training.data_sets import write_tunes
@@ -100,8 +101,8 @@ def test_library_tracks_become_a_data_set_heard_and_edited_in_a_table(page: Page
 
 
 def test_what_is_unfolded_before_the_studio_has_answered_stays_open(page: Page) -> None:
-    page.evaluate(HELD_BACK)
-    page.evaluate("() => { window.heldBackMs = 2_000; }")
+    hear_answers(page)
+    hold_answers(page, for_ms=2_000)
     page.get_by_role("tab", name="Training").click()
     page.locator("#tr-build-panel button").first.click()
     fill(page, "#tr-set-name", "another")
