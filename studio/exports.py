@@ -83,13 +83,7 @@ class Exports:
         name = f"{telling_name(take)}{suffix}"
         path = self._dir / take.id / f"{format}{'' if provenance else '-plain'}" / name
         try:
-            if path.is_file():
-                path.touch()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with written_whole(path) as part:
-                    write(part)
-                self._make_room(keep=path)
+            self._have(path, write)
             if folder is not None:
                 path = _copied_into(folder, path)
         except OSError as error:
@@ -117,13 +111,7 @@ class Exports:
         asked = hashlib.sha256(" ".join([format, str(provenance), *take_ids]).encode()).hexdigest()
         path = self._dir / "bundles" / f"{asked[:24]}.zip"
         try:
-            if path.is_file():
-                path.touch()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with written_whole(path) as part:
-                    self._write_bundle(part, take_ids, format, provenance, progress)
-                self._make_room(keep=path)
+            self._have(path, lambda part: self._write_bundle(part, take_ids, format, provenance, progress))
             with zipfile.ZipFile(path) as bundle:
                 inside = tuple(bundle.comment.decode().split())
         except OSError as error:
@@ -173,10 +161,7 @@ class Exports:
     def keep(self, take_id: str, name: str, write: Callable[[Path], object]) -> Path:
         """Put a file beside a take's exports, whole or not at all; it goes when they do. Raises OSError."""
         path = self._dir / take_id / "kept" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path) as part:
-            write(part)
-        self._make_room(keep=path)
+        self._write(path, write)
         return path
 
     def forget(self, take_id: str) -> None:
@@ -233,6 +218,19 @@ class Exports:
                 )
             if take.has_midi:
                 bundle.write(self._store.midi_path(take.id), f"{name}.mid")
+
+    def _have(self, path: Path, write: Callable[[Path], object]) -> None:
+        """The file as it was made before, or made now by `write`."""
+        if path.is_file():
+            path.touch()
+        else:
+            self._write(path, write)
+
+    def _write(self, path: Path, write: Callable[[Path], object]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path) as part:
+            write(part)
+        self._make_room(keep=path)
 
     def _make_room(self, *, keep: Path) -> None:
         files = [(path.stat(), path) for path in self._dir.rglob("*") if path.is_file() and path != keep]
