@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from audio.clip import Clip
+from audio.folders import PART, remove_whole, sweep
 from audio.io import AudioError, flush_to_disk, read_clip
 from audio.signal_stems import MODEL, SOURCES, signal_stretches
 from audio.stems import RESIDUAL, Stems, Tier
@@ -160,6 +161,10 @@ class Separations:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
+    def sweep(self) -> None:
+        """Remove what a killed process left half separated; for when nobody else is at work."""
+        sweep(self._folder)
+
     def unload(self) -> None:
         """Let the loaded separator's memory go, once it is done."""
         with self._turn:
@@ -212,7 +217,7 @@ class Separations:
         label: str,
     ) -> KeptStems:
         """Write the stems as they come, and then the manifest; nothing stays of what broke off."""  # fmt: skip
-        draft = self._folder / f".{mark}.{os.getpid()}-{secrets.token_hex(3)}"
+        draft = self._folder / f"{PART}{mark}-{secrets.token_hex(3)}"
         files = {name: f"{number:02}-{name}.wav" for number, name in enumerate(_plain((*names, RESIDUAL)), start=1)}
         named = dict(zip((*names, RESIDUAL), files.values(), strict=True))
         try:
@@ -226,7 +231,7 @@ class Separations:
             (draft / _MANIFEST).write_text(json.dumps(told, ensure_ascii=False, indent=1), encoding="utf-8")
             flush_to_disk(draft / _MANIFEST)
             home = self._folder / mark
-            shutil.rmtree(home, ignore_errors=True)
+            remove_whole(home)
             draft.replace(home)
         except OSError as error:
             reason = error.strerror or error
@@ -247,7 +252,7 @@ class Separations:
             for home in homes:
                 used += sum(file.stat().st_size for file in home.iterdir())
                 if used > self._most_bytes and home.name != keep:
-                    shutil.rmtree(home, ignore_errors=True)
+                    remove_whole(home)
 
 
 def _write_pieces(folder: Path, clip: Clip, files: Mapping[str, str], pieces: Iterator[Pieces]) -> None:

@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.types import SongPlan
 from audio.clip import Clip
+from audio.folders import remove_whole, sweep
 from audio.io import encode, flush_to_disk, written_whole
 from audio.peaks import bucket_peaks
 from studio.engines.base import Capabilities, Rendering, Sampling, Tier
@@ -298,18 +299,16 @@ class TakeStore:
             self._find(self.bin_dir, take_id).rename(self.takes_dir / take_id)
 
     def delete_binned(self, take_id: str) -> None:
-        """Delete one take of the bin for good: renamed first, so that no half of it is ever listed."""
+        """Delete one take of the bin for good. Raises TakeMissing or TakeError."""
         with _in_words("The bin could not be emptied"):
-            doomed = self._find(self.bin_dir, take_id).rename(self.bin_dir / f".gone-{take_id}")
-            shutil.rmtree(doomed)
+            remove_whole(self._find(self.bin_dir, take_id))
 
     def empty_bin(self) -> list[str]:
         """Delete everything in the bin for good; returns the identifiers deleted."""
         ids = self.binned_ids()
         for take_id in ids:
             self.delete_binned(take_id)
-        for remains in self.bin_dir.glob(".gone-*"):
-            shutil.rmtree(remains, ignore_errors=True)
+        sweep(self.bin_dir)
         return ids
 
 

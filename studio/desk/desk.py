@@ -68,6 +68,7 @@ class Desk:
         self.jobs = DeskJobs()
         self._writing = threading.RLock()
         self.items.sweep()
+        self.separations.sweep()
 
     @property
     def studio(self) -> Studio:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.types import SongPlan
 from audio.clip import Clip
+from audio.folders import PART, remove_whole, sweep
 from audio.io import AudioError, decode, encode, read_clip, written_whole
 from audio.peaks import bucket_peaks
 from audio.stems import RESIDUAL, SILENT_DB
@@ -220,7 +221,7 @@ class DeskItems:
             id=secrets.token_hex(8), owner=owner, title=title, seconds=clip.seconds, sample_rate_hz=clip.sample_rate_hz,
             channels=clip.channels, created_at=datetime.now(UTC), notes=notes,
         )  # fmt: skip
-        part = self._uploads_dir / f".part-{upload.id}"
+        part = self._uploads_dir / f"{PART}{upload.id}"
         try:
             part.mkdir(parents=True)
             (part / "sound.flac").write_bytes(encode(clip, format="flac"))
@@ -235,12 +236,16 @@ class DeskItems:
     def take_off(self, source: str, *, owner: str | None) -> None:
         """Remove a sound that was brought along, with all that was made of it; a take stays in the history. Raises NothingThere."""
         upload = self._upload(source.removeprefix("upload:"), owner)
-        shutil.rmtree(self._uploads_dir / upload.id, ignore_errors=True)
+        try:
+            remove_whole(self._uploads_dir / upload.id)
+        except OSError as error:
+            raise DeskError(
+                f"“{upload.title}” could not be removed: {error.strerror or error}. It is still there."
+            ) from error
 
     def sweep(self) -> None:
         """Remove what a crash left half written, and what was made of takes that are gone for good."""
-        for part in self._uploads_dir.glob(".part-*"):
-            shutil.rmtree(part, ignore_errors=True)
+        sweep(self._uploads_dir)
         kept = {*self._store.list_ids(), *self._store.binned_ids()}
         for folder in (self._folder / "takes").glob("*/"):
             if folder.name not in kept:

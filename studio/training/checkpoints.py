@@ -11,10 +11,12 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audio.folders import PART, remove_whole, sweep
 from audio.io import flush_to_disk
 from studio.engines.musicgen.adapters import CARD, CONFIG, WEIGHTS
 from studio.engines.musicgen.checkpoint import file_sha256
@@ -77,7 +79,7 @@ class Checkpoints:
         from safetensors.torch import save
 
         place = self._folder / _NAME.format(step)
-        draft = self._folder / f".part-{step:06d}-{secrets.token_hex(3)}"
+        draft = self._folder / f"{PART}{step:06d}-{secrets.token_hex(3)}"
         try:
             self.sweep()
             draft.mkdir(parents=True)
@@ -95,7 +97,7 @@ class Checkpoints:
             for path in (*draft.iterdir(), draft):
                 flush_to_disk(path)
             if place.exists():  # one that lost a file since: `latest` passed over it
-                shutil.rmtree(place)
+                remove_whole(place)
             draft.replace(place)
             flush_to_disk(self._folder)
         except OSError as error:
@@ -109,16 +111,16 @@ class Checkpoints:
         return saved
 
     def sweep(self) -> None:
-        """Remove what a crash left half-written."""
-        for draft in self._folder.glob(".part-*"):
-            shutil.rmtree(draft, ignore_errors=True)
+        """Remove what a crash left half-written or half-deleted."""
+        sweep(self._folder)
 
     def _forget(self, keep: int) -> None:
         heard = [saved for saved in self.all() if saved.held_out is not None]
         best = min(heard, key=lambda saved: saved.held_out or 0.0, default=None)
         for saved in self.all()[:-keep]:
             if best is None or saved.step != best.step:
-                shutil.rmtree(saved.folder, ignore_errors=True)
+                with suppress(OSError):  # a file of it is in use: it goes the next time
+                    remove_whole(saved.folder)
 
 
 def is_whole(folder: Path) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 from agents.answers import Answer
 from agents.types import SongPlan
 from audio.clip import Clip
+from audio.folders import PART
 from audio.io import AudioError, read_clip, write_clip
 from studio.training.captions import Caption, Wording, caption_of_file, caption_of_plan, sidecar
 from studio.training.cutting import LEAST_REAL, LEAST_SECONDS, SEGMENT_SECONDS, Cut, cuts, duplicates, fingerprint
@@ -112,7 +113,7 @@ def build_data_set(
     place = _place(into, recipe.name)
     if not sources:
         raise DataSetError("There is nothing to build from: choose a folder, files or takes first.")
-    draft = _Draft(into / f".{secrets.token_hex(6)}")
+    draft = _Draft(into / f"{PART}{secrets.token_hex(6)}")
     try:
         (draft.folder / AUDIO).mkdir(parents=True)
         for number, source in enumerate(sources):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from audio.folders import remove_whole
 from studio.engines.base import EngineError
 from studio.engines.musicgen.adapters import Adapter, Shelf
 from studio.training.checkpoints import Checkpoints
@@ -81,9 +82,7 @@ class Runs:
 
     def all(self) -> list[RunView]:
         """Every run, the newest first."""
-        folders = (
-            [path for path in self._folder.iterdir() if (path / CONFIG_FILE).is_file()] if self._folder.is_dir() else []
-        )
+        folders = [path.parent for path in self._folder.glob(f"[!.]*/{CONFIG_FILE}")]
         folders.sort(key=lambda path: (path / CONFIG_FILE).stat().st_mtime, reverse=True)
         return [self._view(folder) for folder in folders]
 
@@ -141,13 +140,13 @@ class Runs:
         """
         folder = self._folder / config.name
         with self._lock:
-            if folder.exists():
+            if (folder / CONFIG_FILE).exists():
                 raise RunError(
                     f"There is a run “{config.name}” already: give this one another name, or resume that one."
                 )
             self._check_memory(config)
             try:
-                folder.mkdir(parents=True)
+                folder.mkdir(parents=True, exist_ok=True)
                 write_config(folder / CONFIG_FILE, config)
             except OSError as error:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -180,7 +179,10 @@ class Runs:
             raise RunError(f"“{name}” is being trained: stop it first.")
         if view.state == "elsewhere":
             raise RunError(f"“{name}” may still have a machine: fetch what you want to keep, then terminate it.")
-        shutil.rmtree(view.folder, ignore_errors=True)
+        try:
+            remove_whole(view.folder)
+        except OSError as error:
+            raise RunError(f"“{name}” could not be deleted ({why(error)}): nothing was changed.") from error
 
     def to_shelf(self, name: str, *, step: int | None = None, adapter_name: str | None = None) -> Adapter:
         """Put a run's adapter on the shelf: its best checkpoint, or that of a step.

@@ -6,7 +6,6 @@ Building happens on one thread and outlives the page that asked. Loads nothing u
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from audio.clip import Clip
+from audio.folders import remove_whole, sweep
 from studio.asking import asked_by
 from studio.engines.base import EngineError
 from studio.engines.musicgen.adapters import CARD, CONFIG, WEIGHTS, Adapter, Shelf
 from studio.training.dataset import Recipe, Source, build_data_set, sources_in
-from studio.training.errors import DataSetError, TrainingError
+from studio.training.errors import DataSetError, TrainingError, why
 from studio.training.manifest import FACTS, DataSet, read_data_set, write_manifest
 from studio.training.runs import Runs
 
@@ -49,6 +49,8 @@ class School:
         self._studio = studio
         self.folder = studio.settings.data_dir / "training"
         self.shelf = Shelf(studio.settings.adapters_dir)
+        sweep(self.sets_folder)
+        self.shelf.sweep()
         self.runs = Runs(self.folder / "runs", shelf=self.shelf)
         self._building = Building()
         self._lock = threading.Lock()
@@ -70,7 +72,7 @@ class School:
 
     def data_sets(self) -> list[str]:
         """Names of the data sets, the newest first."""
-        found = [path.parent for path in self.sets_folder.glob(f"*/{FACTS}")]
+        found = [path.parent for path in self.sets_folder.glob(f"[!.]*/{FACTS}")]
         return [folder.name for folder in sorted(found, key=lambda one: one.stat().st_mtime, reverse=True)]
 
     def data_set(self, name: str) -> DataSet:
@@ -109,7 +111,10 @@ class School:
         for view in self.runs.all():
             if view.is_active and view.config is not None and view.config.data_set == data_set.folder:
                 raise DataSetError(f"The run “{view.name}” learns from “{name}”: stop it first.")
-        shutil.rmtree(data_set.folder, ignore_errors=True)
+        try:
+            remove_whole(data_set.folder)
+        except OSError as error:
+            raise DataSetError(f"“{name}” could not be deleted ({why(error)}): nothing was changed.") from error
 
     # ---------------------------------------------------------------------------------------------- sources
 

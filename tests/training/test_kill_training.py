@@ -134,6 +134,29 @@ def test_killed_while_a_checkpoint_is_written(config: RunConfig, tmp_path: Path,
     assert not list((killed / "checkpoints").glob(".part-*"))
 
 
+def test_killed_while_an_old_checkpoint_is_deleted(config: RunConfig, tmp_path: Path) -> None:
+    config = config.changed(steps=8, keep=1)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+
+    def die_with_the_first_file_deleted() -> None:
+        unlink = os.unlink
+
+        def unlinked(path: str, *, dir_fd: int | None = None) -> None:
+            unlink(path, dir_fd=dir_fd)
+            if path in ("adapter_model.safetensors", "trainer.pt", "adapter_config.json"):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        os.unlink = unlinked
+
+    assert os.WIFSIGNALED(os.waitpid(start(killed, config, before=die_with_the_first_file_deleted), 0)[1])
+    listed = Checkpoints(killed).all()
+    assert listed and all(is_whole(saved.folder) for saved in listed), "the one half deleted is not listed"
+    same(to_the_end(killed, config), to_the_end(whole, config))
+    assert not list((killed / "checkpoints").glob(".*"))
+
+
 def test_a_line_of_the_log_cut_short_is_no_line(config: RunConfig, tmp_path: Path) -> None:
     config = config.changed(steps=4)
     whole, torn = tmp_path / "whole", tmp_path / "torn"

@@ -16,7 +16,7 @@ import pytest
 from studio.engines.base import EngineError
 from studio.engines.musicgen.adapters import Shelf
 from studio.engines.musicgen.checkpoint import Checkpoint, inspect
-from studio.training.config import PRESETS, RunConfig, from_preset
+from studio.training.config import CONFIG_FILE, PRESETS, RunConfig, from_preset
 from studio.training.errors import RunError
 from studio.training.estimate import decoder_parameters, estimate, preset_for, quickest
 from studio.training.manifest import DataSet
@@ -120,6 +120,7 @@ def test_playing_beside_a_run_is_refused_only_when_memory_does_not_allow_it(
 
 def test_a_name_that_is_taken_or_unknown_is_a_sentence(runs: Runs, config: RunConfig, tmp_path: Path) -> None:
     (tmp_path / "runs" / "first").mkdir(parents=True)
+    (tmp_path / "runs" / "first" / CONFIG_FILE).write_text("name: first", encoding="utf-8")
     with pytest.raises(RunError, match="a run “first” already"):
         runs.start(config)
     for name in ("nobody", "../first", ""):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 from studio.settings import Settings
 from studio.studio import Studio
 from studio.training.dataset import Recipe
-from studio.training.manifest import DataSet
+from studio.training.errors import DataSetError
+from studio.training.manifest import FACTS, DataSet
 from tests.tiny_gguf import write_gguf
 from tests.training.data_sets import write_tunes
 
@@ -56,3 +58,38 @@ def test_a_sidecar_wins_over_the_agents(studio: Studio, tmp_path: Path) -> None:
     assert {one.caption_by for one in made.segments} == {"sidecar"} and not any(
         "metadata agent" in notice for notice in made.facts.notices
     )
+
+
+def test_what_a_killed_studio_left_half_made_goes_when_it_opens_again(data_dir: Path) -> None:
+    settings = Settings(data_dir=data_dir, agents_threads=1)
+    homes = [
+        data_dir / "training" / "sets",
+        settings.adapters_dir,
+        data_dir / "separations",
+        data_dir / "desk" / "uploads",
+    ]
+    for home in homes:
+        for left in (".part-1", ".gone-1"):
+            (home / left).mkdir(parents=True)
+            (home / left / FACTS).write_text("{}", encoding="utf-8")
+    with Studio(settings) as opened:
+        assert opened.school.data_sets() == [] and opened.school.shelf.adapters() == []
+        assert opened.mixing_desk.items.uploads(None) == ()
+        assert [path for home in homes for path in home.iterdir()] == []
+
+
+def test_a_data_set_that_cannot_be_deleted_stays_whole(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = built(studio, write_tunes(tmp_path / "sounds", count=2, captions=True), "kept")
+
+    def refused(self: Path, target: Path) -> Path:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(DataSetError, match=r"“kept” could not be deleted \(.+\): nothing was changed"):
+        studio.school.delete_data_set("kept")
+    monkeypatch.undo()
+    assert studio.school.data_set("kept").segments == made.segments
+    studio.school.delete_data_set("kept")
+    assert studio.school.data_sets() == []

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from audio.folders import PART, remove_whole, sweep
 from studio.engines.base import EngineError
 from studio.engines.musicgen.checkpoint import file_sha256
 from studio.engines.steering import AdapterUse
@@ -87,7 +88,7 @@ class Shelf:
         place = self._folder / chosen
         if place.exists():
             raise EngineError(f"There is an adapter “{chosen}” already: give this one another name.")
-        draft = self._folder / f".{uuid.uuid4().hex}"
+        draft = self._folder / f"{PART}{uuid.uuid4().hex}"
         draft.mkdir(parents=True)
         try:
             for part in (CONFIG, WEIGHTS, CARD):
@@ -102,9 +103,16 @@ class Shelf:
 
     def remove(self, name: str) -> None:
         """Take one off the shelf for good; raises EngineError when it is not there."""
-        gone = self._folder / f".{uuid.uuid4().hex}"
-        self.adapter(name).folder.replace(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+        try:
+            remove_whole(self.adapter(name).folder)
+        except OSError as error:
+            raise EngineError(
+                f"“{name}” could not be removed ({error.strerror or error}): it is still there."
+            ) from error
+
+    def sweep(self) -> None:
+        """Remove what a crash left half copied or half removed."""
+        sweep(self._folder)
 
 
 def inspect_adapter(folder: Path) -> Adapter:
