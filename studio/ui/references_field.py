@@ -66,5 +66,5 @@ def references_written(brief: Brief) -> str:
 
 
 def asked_for(asked: Mapping[str, Any]) -> str:
-    """What a button of the Library asks to be used, as the field holds it. Raises BriefError."""
+    """What the Library asks to be used, or how the tray stands, as the field holds it. Raises BriefError."""
     return written(chosen_in(json.dumps(asked.get("references") or [])))

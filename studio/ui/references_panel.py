@@ -16,16 +16,20 @@ from rag.database import LibraryError
 from studio.engines.base import EngineError
 from studio.library.inspirations import Inspirations
 from studio.studio import Studio
-from studio.ui.references_field import Chosen, chosen_in, written
+from studio.ui.references_field import Chosen, asked_for, chosen_in
 from studio.ui.visitors import visitor_of
 
-_ON_LOAD = """const say = (one, more = {}) => trigger("click", { verb: one.dataset.verb, id: one.dataset.id, ...more });
+# Each press says how the whole tray stands, so that a quick hand's second press need not wait for the first one's answer.
+_ON_LOAD = """const rows = () => [...element.querySelectorAll("input[data-verb=weight]")].map(
+  (one) => ({ id: one.dataset.id, weight: Number(one.value) }));
+const say = (one) => trigger("click", { verb: one.dataset.verb, id: one.dataset.id, references: rows() });
 element.addEventListener("click", (event) => {
   const one = event.target.closest("button[data-verb]");
+  if (one?.dataset.verb === "remove") one.closest(".st-lender").remove();
   if (one) say(one);
 });
 element.addEventListener("change", (event) => {
-  if (event.target.matches("input[data-verb]")) say(event.target, { weight: Number(event.target.value) });
+  if (event.target.matches("input[data-verb]")) say(event.target);
 });"""
 
 
@@ -42,29 +46,22 @@ def wire_references(studio: Studio, field: gr.Textbox, view: gr.HTML, melody: gr
     def on_change(kept: str, followed: str, request: gr.Request) -> Any:
         return shown(studio.inspirations, kept, melody=followed, owner=visitor_of(request).sees_only)
 
-    def on_press(kept: str, event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
+    def on_press(event: gr.EventData, request: gr.Request) -> tuple[Any, Any]:
         asked: dict[str, Any] = event._data or {}
-        name, verb, owner = str(asked.get("id") or ""), asked.get("verb"), visitor_of(request).sees_only
+        verb, owner = asked.get("verb"), visitor_of(request).sees_only
         try:
-            chosen = chosen_in(kept)
             if verb == "melody":
-                clip = studio.inspirations.melody(name, owner=owner)
+                clip = studio.inspirations.melody(str(asked.get("id") or ""), owner=owner)
                 return gr.skip(), studio.pipeline.sounds.keep(clip)
             if verb == "no-melody":
                 return gr.skip(), ""
-            if verb == "clear":
-                chosen = []
-            elif verb == "remove":
-                chosen = [one for one in chosen if one.id != name]
-            elif verb == "weight":
-                weight = min(3.0, max(0.0, float(asked.get("weight") or 0.0)))
-                chosen = [Chosen(one.id, weight) if one.id == name else one for one in chosen]
-        except (BriefError, EngineError, LibraryError, ValueError) as refusal:
+            chosen = "" if verb == "clear" else asked_for(asked)
+        except (BriefError, EngineError, LibraryError) as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
-        return written(chosen), gr.skip() if chosen else ""
+        return chosen, gr.skip() if chosen else ""
 
     gr.on([field.change, melody.change], on_change, [field, melody], view, trigger_mode="always_last", **private)
-    view.click(on_press, field, [field, melody], **private)
+    view.click(on_press, None, [field, melody], trigger_mode="multiple", **private)
 
 
 def shown(inspirations: Inspirations, kept: str, *, melody: str, owner: str | None) -> Any:

@@ -17,6 +17,7 @@ from audio.io import write_clip
 from studio.engines.base import Listener, Sampling
 from studio.engines.sketch.engine import SketchEngine
 from tests.browser.conftest import open_page
+from tests.browser.held_answers import LET_GO, hear_answers, hold_answers
 from tests.running import RunningStudio, running_studio
 from tests.tiny_clap import save_tiny_clap
 
@@ -262,6 +263,26 @@ def test_an_import_can_be_stopped_by_its_button(library: Page, tmp_path: Path) -
     library.get_by_role("button", name="Take them out").click()
     expect(library.locator("#st-lib-folders")).not_to_contain_text(str(tmp_path))
     expect(count).to_have_text(before)
+
+
+def test_two_quick_changes_in_the_tray_of_references_are_both_kept(library: Page) -> None:
+    hear_answers(library)
+    library.get_by_role("tab", name="Library").click()
+    for title in ("Night shift", "Promenade"):
+        library.locator(".st-track", has_text=title).locator(".st-use").click()
+    library.locator("#st-lib-use").click()
+    tray = library.locator("#st-references .st-tray")
+    expect(tray).to_contain_text("After 2 references")
+    hold_answers(library)
+    for slider, weight in zip(tray.locator("input[type=range]").all(), ("2", "0.5"), strict=True):
+        slider.fill(weight)
+    library.evaluate(LET_GO)
+    expect(tray.locator("label")).to_have_text(["weight 2", "weight 0.5"])
+    tray.get_by_label("Take Night shift out").click()
+    expect(tray).to_contain_text("After 1 reference")
+    expect(tray.locator("label")).to_have_text(["weight 0.5"])
+    tray.get_by_role("button", name="Empty the tray").click()
+    expect(library.locator("#st-references")).not_to_be_visible()
 
 
 def test_two_songs_are_mashed_up_in_generate_and_the_take_says_so(library: Page) -> None:
