@@ -49,13 +49,15 @@ class JobView(BaseModel):
     position: 1 is next in the queue, 0 is not queued. fraction: sound made of the sound planned, 0 to 1.
     stage_fraction: 0 to 1 of the stage named. seconds_left: None until the pace is known. peaks: 0 to 100, one each
     0.1 s of the sound so far. first_sound_seconds: from leaving the queue to the first sound. version: grows with
-    every change. take_ids: all takes the job made, the best first; take_id is the best.
+    every change. take_ids: all takes the job made, the best first; take_id is the best. series: of the
+    grid it is a cell of.
     """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     owner: str
+    series: str = ""
     title: str
     words: str
     engine: str
@@ -207,7 +209,7 @@ class Job(Listener):
             total = self.plan.seconds.value
         fraction = 1.0 if self.state == "done" else (min(1.0, done / total) if total else 0.0)
         return JobView(
-            id=self.id, owner=self.owner, title=self.title, words=self.request.brief.words, engine=self.request.engine,
+            id=self.id, owner=self.owner, series=self.request.series, title=self.title, words=self.request.brief.words, engine=self.request.engine,
             engine_label=self.engine.label, tier=self.engine.tier, licence=self.engine.licence, state=self.state, position=position,
             stage=self.stage, stage_fraction=self.stage_fraction, fraction=fraction, seconds_done=done,
             seconds_total=total, seconds_left=self._seconds_left(done=done, total=total),

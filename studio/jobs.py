@@ -95,16 +95,25 @@ class Jobs:
             self._tidy()
             if self._closing:
                 raise JobError("The studio is closing; start it again to make more.")
-            active = sum(each.state not in FINISHED for each in self._of(owner))
-            if max_active is not None and active >= max_active:
-                raise TooManyJobs(
-                    f"{active} takes are already under way for you, which is all there may be at once. "
-                    "Wait for one to finish, or stop one."
-                )
+            self.check_room(1, owner=owner, max_active=max_active)
             self._jobs[job.id] = job
             self._queue.append(job)
             job.enter("queued")
             return self._view(job)
+
+    def check_room(self, count: int, *, owner: str, max_active: int | None) -> None:
+        """Raise TooManyJobs when `count` more would be past max_active."""
+        with self._change:
+            active = sum(each.state not in FINISHED for each in self._of(owner))
+        if max_active is not None and active >= max_active:
+            raise TooManyJobs(
+                f"{active} takes are already under way for you, which is all there may be at once. "
+                "Wait for one to finish, or stop one."
+            )
+        if max_active is not None and active + count > max_active:
+            raise TooManyJobs(
+                f"These are {count} takes, and you may have {max_active} under way at once: ask for fewer."
+            )
 
     def cancel(self, job_id: str, *, owner: str | None = None) -> JobView:
         """Stop a job: a waiting one leaves the queue, a running one keeps the part already made. UnknownJob."""

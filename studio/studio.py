@@ -207,6 +207,10 @@ class Studio:
             read_brief(request.brief)
         return self.jobs.submit(request, owner=owner, max_active=self._allowance(owner))
 
+    def check_room(self, count: int, *, owner: str = "") -> None:
+        """Raise TooManyJobs when a guest may not have so many more under way."""
+        self.jobs.check_room(count, owner=owner, max_active=self._allowance(owner))
+
     def _check_melody(self, steering: Steering | None, owner: str) -> None:
         """Raise TakeMissing or NotYours for a melody out of a take that is not the owner's."""
         if steering is not None and (steering.melody or "").startswith("take:"):

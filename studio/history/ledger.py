@@ -103,11 +103,17 @@ class Ledger:
     def run_grid(
         self, studio: Studio, grid: Grid, brief: Brief, *, sampling: Sampling | None = None, owner: str = ""
     ) -> tuple[str, list[JobView]]:
-        """Queue a grid's cells; returns its series and jobs. Raises GridError, and as `Studio.generate`."""
+        """Queue a grid's cells, all or none; returns its series and jobs.
+
+        Raises GridError, EngineError for an adapter that is not on the shelf, and as `Studio.generate`.
+        """
+        for use in (use for worn in grid.adapters for use in worn):
+            studio.school.shelf.adapter(use.name)
         series, cells = requests(
             grid, brief, planner=studio.planner, sampling=sampling,
             samples=lambda engine: studio.capabilities(engine).uses_sampling,
         )  # fmt: skip
+        studio.check_room(len(cells), owner=owner)
         return series, [studio.generate(cell, owner=owner) for cell in cells]
 
     def grid(

@@ -12,13 +12,15 @@ from pydantic import ValidationError
 from agents.types import BriefError, PlanError
 from studio.engines.base import EngineError
 from studio.engines.steering import AdapterUse
-from studio.history.grid import Grid, GridError, Row
+from studio.history.grid import PREFIX, Grid, GridError, Row
+from studio.job import JobView
 from studio.jobs import JobError
 from studio.studio import Studio
 from studio.ui.cards import PLAY
 from studio.ui.form import brief_of, sampling_of
 from studio.ui.visitors import Visitor, visitor_of
 
+_LOOK_SECONDS = 2.0
 _LIKED = {True: "liked", False: "disliked", None: ""}
 
 
@@ -34,7 +36,9 @@ def build_grid_panel(studio: Studio, item: gr.Tab, fields: dict[str, Any]) -> No
             engines = gr.Dropdown(
                 [], multiselect=True, label="Engines", min_width=220, scale=3, elem_id="st-grid-engines"
             )
-            adapters = gr.Dropdown([], multiselect=True, label="Adapters, one at a time", min_width=180, scale=2)
+            adapters = gr.Dropdown(
+                [], multiselect=True, label="Adapters, one at a time", min_width=180, scale=2, elem_id="st-grid-adapters",
+            )  # fmt: skip
         with gr.Row(elem_classes="st-fields"):
             guidances = gr.Textbox("3", label="Guidance", placeholder="2, 3, 4", min_width=110)
             strengths = gr.Textbox("1", label="Adapter strength", placeholder="0.5, 1", min_width=110)
@@ -43,28 +47,35 @@ def build_grid_panel(studio: Studio, item: gr.Tab, fields: dict[str, Any]) -> No
     with gr.Row(elem_classes="st-fields"):
         which = gr.Dropdown([], label="Grid", min_width=260, scale=3, elem_id="st-grid-which")
         again = gr.Button("Look again", min_width=110, scale=0, elem_id="st-grid-look")
-    table = gr.HTML(elem_id="st-grid")
+    table, timer = gr.HTML(elem_id="st-grid"), gr.Timer(_LOOK_SECONDS, active=False)
+    shown = [which, table, timer]
 
     def look(chosen: str | None, visitor: Visitor) -> tuple[Any, ...]:
-        grids = studio.ledger.grids(owner=visitor.sees_only)
-        names = [(f"{take.title}, {take.created_at:%d %b %H:%M}", series) for series, take in grids]
-        chosen = chosen if chosen in [series for _, series in names] else (names[0][1] if names else None)
-        rows = studio.ledger.grid(chosen, owner=visitor.sees_only, scores=studio.reviews.scores) if chosen else []
-        return gr.update(choices=names, value=chosen), grid_view(rows)
+        owner = visitor.sees_only
+        jobs = [job for job in studio.jobs.list(owner) if job.series.startswith(PREFIX)]
+        active = {job.series for job in jobs if not job.is_finished}
+        names = {
+            job.series: f"{job.title or job.words}, {'being made' if job.series in active else 'not made'}"
+            for job in reversed(jobs)
+        }
+        grids = studio.ledger.grids(owner=owner)
+        names |= {series: f"{take.title}, {take.created_at:%d %b %H:%M}" for series, take in grids}
+        chosen = chosen if chosen in names else next(iter(names), None)
+        rows = studio.ledger.grid(chosen, owner=owner, scores=studio.reviews.scores) if chosen else []
+        mine = [job for job in jobs if job.series == chosen]
+        waits = any(not job.is_finished for job in mine)
+        choices = [(name, series) for series, name in names.items()]
+        return gr.update(choices=choices, value=chosen), grid_view(rows, mine), gr.Timer(active=waits)
 
     def on_look(chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
         ready = [(option.label, option.name) for option in studio.pipeline.engines() if option.ready]
-        worn = (
-            [adapter.name for adapter in studio.pipeline.adapters.list()]
-            if hasattr(studio.pipeline, "adapters")
-            else []
-        )
+        worn = [adapter.name for adapter in studio.school.shelf.adapters()]
         return gr.update(choices=ready), gr.update(choices=worn), *look(chosen, visitor_of(request))
 
     def on_choose(chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
         return look(chosen, visitor_of(request))
 
-    def on_run(request: gr.Request, **values: Any) -> Any:
+    def on_run(request: gr.Request, **values: Any) -> tuple[Any, ...]:
         visitor = visitor_of(request)
         try:
             drawn = sampling_of(values)
@@ -79,15 +90,15 @@ def build_grid_panel(studio: Studio, item: gr.Tab, fields: dict[str, Any]) -> No
         except (GridError, BriefError, PlanError, EngineError, JobError) as refusal:
             raise gr.Error(str(refusal), title="Not yet", print_exception=False) from refusal
         gr.Info(f"{len(jobs)} takes are queued; they come into the table as they are done.", title="The grid runs")
-        return gr.update(choices=[(series, series)], value=series)
+        return look(series, visitor)
 
     inputs = {
         **fields, "grid_engines": engines, "grid_guidances": guidances, "grid_adapters": adapters,
         "grid_strengths": strengths, "grid_seeds": seeds,
     }  # fmt: skip
-    item.select(on_look, which, [engines, adapters, which, table], **private)
-    run.click(on_run, inputs_kwargs=inputs, outputs=which, **private)
-    gr.on([which.input, again.click], on_choose, which, [which, table], **private)
+    item.select(on_look, which, [engines, adapters, *shown], **private)
+    run.click(on_run, inputs_kwargs=inputs, outputs=shown, **private)
+    gr.on([which.input, again.click, timer.tick], on_choose, which, shown, **private)
 
 
 def _numbers(written: str) -> tuple[float, ...]:
@@ -110,12 +121,23 @@ def _said(wrong: ValidationError) -> str:
     return f"The grid's {where.split('.')[0]} cannot be so: {wrong.errors()[0]['msg']}."
 
 
-def grid_view(rows: list[Row]) -> str:
-    """The finished cells as a table, the best liked first."""
+def grid_view(rows: list[Row], jobs: list[JobView]) -> str:
+    """The finished cells as a table, the best liked first, below what is still to come and what could not be made."""
+    said = _progress(len(rows), jobs)
     if not rows:
-        return '<div class="st-empty"><b>No cell is finished yet.</b><br>Finished takes stand here as a table.</div>'
+        return f'{said}<div class="st-empty"><b>No cell is finished yet.</b><br>Finished takes stand here as a table.</div>'
     head = "<tr><th></th><th>Engine</th><th>Guidance</th><th>Adapter</th><th>Seed</th><th>Score</th><th>You</th><th></th></tr>"
-    return f'<table class="st-table">{head}{"".join(_line(row) for row in rows)}</table>'
+    return f'{said}<table class="st-table">{head}{"".join(_line(row) for row in rows)}</table>'
+
+
+def _progress(made: int, jobs: list[JobView]) -> str:
+    waiting = sum(not job.is_finished for job in jobs)
+    failed = [job for job in jobs if job.state in ("failed", "interrupted")]
+    said = f'<p class="st-note" role="status">{made} made, {waiting} to come.</p>' if waiting else ""
+    if failed:
+        why = escape(failed[0].error or "the studio was closed meanwhile")
+        said += f'<p class="st-note st-error">{len(failed)} could not be made: {why}</p>'
+    return said
 
 
 def _line(row: Row) -> str:

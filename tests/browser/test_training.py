@@ -162,6 +162,22 @@ def test_a_run_is_started_watched_found_again_and_its_adapter_worn(
     assert worn[0]["data"]["trigger"] == "zylo" and "CC-BY-NC" in worn[0]["licence"]
 
 
+def test_a_grid_plays_the_model_without_and_with_the_adapter(page: Page, studio: RunningStudio) -> None:
+    page.get_by_label("Describe the music").fill("zylo, a tune")
+    page.get_by_label("Length").fill("2")
+    page.get_by_role("tab", name="History").click()
+    page.get_by_role("tab", name="Grid", exact=True).click()
+    for field, option in (("#st-grid-engines", re.compile("tiny-musicgen")), ("#st-grid-adapters", "first lesson")):
+        page.locator(f"{field} input").click()
+        page.get_by_role("option", name=option).click()
+        page.keyboard.press("Escape")
+    page.get_by_label("Seeds each").fill("1")
+    page.locator("#st-grid-run").click()
+    cells = page.locator("#st-grid tr[data-take] td:nth-child(4)")
+    expect(cells).to_have_count(2, timeout=120_000)
+    assert sorted(cells.all_inner_texts()) == ["first lesson × 1", "none"]
+
+
 def test_what_cannot_be_is_said_and_starts_nothing(page: Page, data: Path) -> None:
     go_to_training(page)
     if any((data / "training").glob(f"*/*/{FACTS}")):  # with a set there, the builder is folded away

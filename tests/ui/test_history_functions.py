@@ -9,6 +9,11 @@ import httpx
 import pytest
 from gradio_client import Client
 
+from agents.types import Brief
+from studio.history.grid import Grid
+from studio.jobs import TooManyJobs
+from studio.settings import Settings
+from studio.studio import Studio
 from studio.ui.build import build_page
 from tests.ui.studios import Served, owner_of, served_studio
 
@@ -53,11 +58,20 @@ def test_a_grid_is_run_and_read_as_a_table(local: Served, client: Client) -> Non
         ("/songs", {"words": "tempo:fast"}, "a number or a range"),
         ("/run_grid", {"words": "a tone", "engines": ["tone"]}, "2 to 36"),
         ("/run_grid", {"words": "a tone", "engines": []}, "engines"),
+        ("/run_grid", {"words": "a tone", "engines": ["tone"], "adapters": ["ours"]}, "no adapter “ours” on the shelf"),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(client: Client, name: str, asked: dict[str, object], said: str) -> None:
     with pytest.raises(Exception, match=said):
         client.predict(**asked, api_name=name)
+
+
+def test_a_guests_grid_is_queued_whole_or_not_at_all(tmp_path: Path) -> None:
+    with Studio(Settings(data_dir=tmp_path, jobs_per_guest=3)) as studio:
+        grid = Grid(engines=("sketch",), seeds=(1, 2, 3, 4))
+        with pytest.raises(TooManyJobs, match="These are 4 takes, and you may have 3 under way at once"):
+            studio.ledger.run_grid(studio, grid, Brief(words="techno", seconds=2.0), owner="anna")
+        assert studio.jobs.list() == []
 
 
 def test_a_guest_compares_and_judges_only_its_own(tmp_path: Path) -> None:
