@@ -56,7 +56,9 @@ def adapters_of(values: Mapping[str, Any]) -> tuple[AdapterUse, ...]:
     return tuple(AdapterUse(name=name, strength=float(strength or 0.0)) for name, strength in chosen if name)
 
 
-def fresh_choices(studio: Studio) -> list[Any]:
-    """Updates for the panel's dropdowns, in their order, after the shelf has changed."""
+def fresh_choices(studio: Studio, *worn: str | None) -> list[Any]:
+    """Updates for the panel's dropdowns, in their order, after the shelf has changed; what is worn and has gone is taken off."""
     choices = adapter_choices(Shelf(studio.settings.adapters_dir))
-    return [gr.update(choices=choices) for _ in range(WORN)]
+    there = [name for _, name in choices]
+    gone = [bool(name) and name not in there for name in worn or ("",) * WORN]
+    return [gr.update(choices=choices, value="") if one else gr.update(choices=choices) for one in gone]

@@ -12,7 +12,7 @@ from studio.ui import shell
 from studio.ui.actions import Page, build_actions
 from studio.ui.adapters_panel import fresh_choices
 from studio.ui.agents_panel import build_agents_panel
-from studio.ui.generate_tab import build_generate_tab, preset_choices, recent_takes
+from studio.ui.generate_tab import build_generate_tab, offered_now, preset_choices, recent_takes
 from studio.ui.history_tab import build_history_tab
 from studio.ui.kept_form import keep_form
 from studio.ui.library_tab import build_library_tab
@@ -46,7 +46,7 @@ def build_page(studio: Studio) -> gr.Blocks:
         gr.HTML(TRANSPORT)
         build_actions(studio, Page(tabs, generate, history))
         fill_suggestions(studio, blocks, generate.suggest)
-        keep_form(blocks, generate.fields, studio)
+        keep_form(blocks, generate.fields, studio, offered=offered_now(studio))
         tell_what_was_tidied(studio, blocks)
         register(studio)
 

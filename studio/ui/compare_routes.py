@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from studio.history.differences import differences
 from studio.history.opinions import OpinionError
 from studio.studio import Studio
 from studio.takes import Take
@@ -47,7 +48,7 @@ class CompareRoutes:
 
     @answered
     async def compare(self, request: Request, visitor: Visitor) -> Response:
-        """?takes=ID,ID…: each take's title, badges, length, loudness gain in dB (0 or less) and standing."""
+        """?takes=ID,ID…: each take's title, badges, what sets it apart, length, loudness gain in dB (0 or less), standing."""
         wanted = [name for name in request.query_params.get("takes", "").split(",") if name][:MOST]
         shown = await in_thread(self._compared, wanted, visitor)
         return JSONResponse({"takes": shown}, headers=_NOT_KEPT)
@@ -76,10 +77,10 @@ class CompareRoutes:
         return [
             {
                 "take": take.id, "title": take.title, "seconds": take.seconds, "gain_db": round(gains[take.id], 3),
-                "badges": badges_of(take), "won": standings[take.id].won if take.id in standings else 0,
+                "badges": badges_of(take), "differs": differs, "won": standings[take.id].won if take.id in standings else 0,
                 "lost": standings[take.id].lost if take.id in standings else 0,
             }
-            for take in takes
+            for take, differs in zip(takes, differences(takes), strict=True)
         ]  # fmt: skip
 
     def _keep(self, choice: _Choice, visitor: Visitor) -> None:

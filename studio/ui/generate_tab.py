@@ -6,6 +6,7 @@ actions on takes are in actions.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from studio.presets import PresetError, delete_preset, list_presets, load_preset
 from studio.studio import Studio
 from studio.takes import TakeError
 from studio.ui import shell
-from studio.ui.adapters_panel import WORN_FIELDS, build_adapters_panel
+from studio.ui.adapters_panel import WORN_FIELDS, adapter_choices, build_adapters_panel
 from studio.ui.cards import plan_view, take_cards, votes_of
 from studio.ui.daw_panel import build_daw_panel
 from studio.ui.enhance_panel import lay_out_enhanced, wire_enhance
@@ -195,6 +196,15 @@ def engine_choices(studio: Studio) -> list[tuple[str, str]]:
         (option.label if option.ready else f"{option.label}, not downloaded", option.name)
         for option in studio.pipeline.engines()
     ]
+
+
+def offered_now(studio: Studio) -> dict[str, Callable[[], list[str]]]:
+    """What the fields that choose among engines and adapters may say at this moment, by field."""
+
+    def adapters() -> list[str]:
+        return [name for _, name in adapter_choices(studio.school.shelf)]
+
+    return {"engine": lambda: [name for _, name in engine_choices(studio)], **dict.fromkeys(WORN_FIELDS, adapters)}
 
 
 def preset_choices(studio: Studio) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from studio.job import JobView
 from studio.jobs import JobError
 from studio.studio import Studio
 from studio.ui.cards import PLAY
+from studio.ui.choosing import still_there
 from studio.ui.form import brief_of, sampling_of
 from studio.ui.visitors import Visitor, visitor_of
 
@@ -67,10 +68,12 @@ def build_grid_panel(studio: Studio, item: gr.Tab, fields: dict[str, Any]) -> No
         choices = [(name, series) for series, name in names.items()]
         return gr.update(choices=choices, value=chosen), grid_view(rows, mine), gr.Timer(active=waits)
 
-    def on_look(chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
+    def on_look(
+        varied: list[str] | None, worn: list[str] | None, chosen: str | None, request: gr.Request
+    ) -> tuple[Any, ...]:
         ready = [(option.label, option.name) for option in studio.pipeline.engines() if option.ready]
-        worn = [adapter.name for adapter in studio.school.shelf.adapters()]
-        return gr.update(choices=ready), gr.update(choices=worn), *look(chosen, visitor_of(request))
+        shelf = [adapter.name for adapter in studio.school.shelf.adapters()]
+        return still_there(ready, varied), still_there(shelf, worn), *look(chosen, visitor_of(request))
 
     def on_choose(chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
         return look(chosen, visitor_of(request))
@@ -96,7 +99,7 @@ def build_grid_panel(studio: Studio, item: gr.Tab, fields: dict[str, Any]) -> No
         **fields, "grid_engines": engines, "grid_guidances": guidances, "grid_adapters": adapters,
         "grid_strengths": strengths, "grid_seeds": seeds,
     }  # fmt: skip
-    item.select(on_look, which, [engines, adapters, *shown], **private)
+    item.select(on_look, [engines, adapters, which], [engines, adapters, *shown], **private)
     run.click(on_run, inputs_kwargs=inputs, outputs=shown, **private)
     gr.on([which.input, again.click, timer.tick], on_choose, which, shown, **private)
 

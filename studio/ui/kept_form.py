@@ -8,6 +8,7 @@ its answer came stays.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gradio as gr
@@ -35,8 +36,13 @@ _INTO_UNTOUCHED = """(kept, ...now) => {
 _AS_NAMED = """(...values) => Object.fromEntries(%s.map((name, i) => [name, values[i]]))"""
 
 
-def keep_form(blocks: gr.Blocks, fields: dict[str, Any], studio: Studio) -> None:
-    """Keep `fields` in the browser and restore them when the page is opened; a default that moved takes the old one's place."""
+def keep_form(
+    blocks: gr.Blocks, fields: dict[str, Any], studio: Studio, *, offered: Mapping[str, Callable[[], Iterable[Any]]]
+) -> None:
+    """Keep `fields` in the browser and restore them when the page is opened; a default that moved takes the old one's place.
+
+    offered: for a field that chooses among what is there, what it may be now; one that has gone is not restored.
+    """
     kept = gr.BrowserState({}, storage_key="studio-form", secret="musicgen-studio")
     private: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
     names = list(fields)
@@ -45,6 +51,9 @@ def keep_form(blocks: gr.Blocks, fields: dict[str, Any], studio: Studio) -> None
     def with_moved_defaults(values: dict[str, Any] | None, request: gr.Request) -> dict[str, Any]:
         moved = studio.ledger.defaults.current() if visitor_of(request).is_host else {}
         shown = {name: value for name, value in (values or {}).items() if name in fields}
+        gone = [name for name, there in offered.items() if name in shown and shown[name] not in list(there())]
+        for name in gone:
+            del shown[name]
         for name, default in moved.items():
             if shown.get(name, factory.get(name)) in (factory.get(name), *default.before):
                 shown[name] = default.value

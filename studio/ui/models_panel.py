@@ -15,6 +15,7 @@ from studio.engines.base import EngineError
 from studio.models.catalogue import ModelError, ModelStatus
 from studio.models.downloads import Download
 from studio.studio import Studio
+from studio.ui.choosing import offered
 from studio.ui.generate_tab import engine_choices
 from studio.ui.visitors import features, visitor_of
 
@@ -42,15 +43,15 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
     timer = gr.Timer(_LOOK_EVERY_SECONDS, active=False)
     outputs = [models, timer, engine]
 
-    def look(request: gr.Request) -> tuple[Any, ...]:
+    def look(chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
         running = studio.downloads.any_running
         view = models_view(studio, may_manage=_may(studio, request))
-        return view, gr.Timer(active=running), gr.update(choices=engine_choices(studio))
+        return view, gr.Timer(active=running), offered(engine_choices(studio), chosen)
 
-    def on_load(request: gr.Request) -> tuple[Any, ...]:
-        return *look(request), gr.update(visible=features(studio.settings, visitor_of(request)).path_fields)
+    def on_load(chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
+        return *look(chosen, request), gr.update(visible=features(studio.settings, visitor_of(request)).path_fields)
 
-    def on_verb(event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+    def on_verb(chosen: str | None, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         _refuse_when_shared(studio, request)
         asked: dict[str, Any] = event._data or {}
         verbs = {
@@ -62,18 +63,16 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
             verbs[str(asked.get("verb"))](str(asked.get("model")))
         except (EngineError, ModelError, KeyError) as refusal:
             raise gr.Error(str(refusal), title="That did not work", print_exception=False) from refusal
-        return look(request)
+        return look(chosen, request)
 
-    def on_add(path: str, request: gr.Request) -> tuple[Any, ...]:
+    def on_add(path: str, chosen: str | None, request: gr.Request) -> tuple[Any, ...]:
         _refuse_when_shared(studio, request)
         try:
             card = studio.catalogue.add_local(Path(path.strip())) if path.strip() else None
         except (EngineError, ModelError) as refusal:
             raise gr.Error(str(refusal), title="Not added", print_exception=False) from refusal
-        chosen = gr.update(choices=engine_choices(studio))
-        if card:
-            chosen = gr.update(choices=engine_choices(studio), value=card.id)
-        return *look(request)[:2], chosen
+        shown = look(chosen, request)
+        return (*shown[:2], gr.update(choices=engine_choices(studio), value=card.id)) if card else shown
 
     def on_unload(request: gr.Request) -> None:
         _refuse_when_shared(studio, request)
@@ -81,10 +80,10 @@ def build_models_panel(studio: Studio, blocks: gr.Blocks, engine: gr.Dropdown) -
         gr.Info("No model holds memory now; the next take loads its own again.", title="Unloaded", duration=4)
 
     unload.click(on_unload, None, None, **private)
-    blocks.load(on_load, None, [*outputs, own_folder], **private)
-    timer.tick(look, None, outputs, **private)
-    models.click(on_verb, None, outputs, **private)
-    add.click(on_add, folder, outputs, **private)
+    blocks.load(on_load, engine, [*outputs, own_folder], **private)
+    timer.tick(look, engine, outputs, **private)
+    models.click(on_verb, engine, outputs, **private)
+    add.click(on_add, [folder, engine], outputs, **private)
 
 
 def _may(studio: Studio, request: gr.Request) -> bool:

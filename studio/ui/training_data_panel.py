@@ -20,6 +20,7 @@ from studio.takes import TakeError
 from studio.training.dataset import SOUNDS, Recipe, Source
 from studio.training.errors import TrainingError
 from studio.training.manifest import DataSet
+from studio.ui.choosing import offered, still_there
 
 COLUMNS = ("Track", "From", "Caption", "By", "Held out", "Segment")
 _CAPTION, _HELD_OUT, _ID = 2, 4, 5
@@ -125,7 +126,9 @@ def sources_of(studio: Studio, values: dict[str, Any]) -> list[Source]:
     return found
 
 
-def choices(studio: Studio, chosen: str | None) -> tuple[Any, Any, Any]:
+def choices(
+    studio: Studio, chosen: str | None, takes_chosen: list[str] | None, tracks_chosen: list[int] | None
+) -> tuple[Any, Any, Any]:
     """What can be chosen now: data sets (the newest, where none is chosen), takes, tracks of the library."""
     takes = [
         (f"{one.take.title}, {one.take.seconds:.0f} s", one.take.id)
@@ -134,16 +137,11 @@ def choices(studio: Studio, chosen: str | None) -> tuple[Any, Any, Any]:
     tracks = [(track.label, track.id) for track in studio.library.tracks.listing(limit=_MOST_CHOICES)]
     sets = studio.school.data_sets()
     return (
-        offered(sets, sets, chosen),
-        gr.update(choices=takes, label="Takes" if takes else "Takes: none yet"),
-        gr.update(choices=tracks, label="Tracks of the library" if tracks else "Tracks of the library: none yet"),
-    )
-
-
-def offered(options: list[Any], values: list[str], chosen: str | None) -> Any:
-    """A dropdown's options, and its value only where that must change: what is being chosen meanwhile stays."""
-    return (
-        gr.update(choices=options) if chosen in values else gr.update(choices=options, value=next(iter(values), None))
+        offered(sets, chosen),
+        still_there(takes, takes_chosen, label="Takes" if takes else "Takes: none yet"),
+        still_there(
+            tracks, tracks_chosen, label="Tracks of the library" if tracks else "Tracks of the library: none yet"
+        ),
     )
 
 

@@ -21,8 +21,9 @@ from studio.training.errors import RunError
 from studio.training.estimate import quickest
 from studio.training.manifest import read_data_set
 from studio.ui.adapters_panel import fresh_choices
+from studio.ui.choosing import offered
 from studio.ui.training_cloud_panel import build_cloud_panel
-from studio.ui.training_data_panel import PRIVATE, DataPanel, build_data_panel, choices, offered, refusing
+from studio.ui.training_data_panel import PRIVATE, DataPanel, build_data_panel, choices, refusing
 from studio.ui.training_views import SHOWN, curves_figure, run_cards, samples_view
 
 _LOOK_SECONDS = 2.0
@@ -47,16 +48,17 @@ def build_training_tab(studio: Studio, item: gr.Tab, worn: list[Any]) -> None:
     _wire_run(studio, data, fields, estimate, said, start, curves)
     _wire_curves(studio, curves, shelf, worn)
 
-    def on_open(chosen: str | None, model: str | None) -> tuple[Any, ...]:
-        models = model_choices(studio)
-        kept = offered(models, [one for _, one in models], model)
+    def on_open(
+        chosen: str | None, takes: list[str] | None, tracks: list[int] | None, model: str | None
+    ) -> tuple[Any, ...]:
+        kept = offered(model_choices(studio), model)
         is_building = studio.school.building().state == "running"
         timers = gr.Timer(active=True), gr.Timer(active=is_building)
         builder = gr.Accordion(open=True) if is_building or not studio.school.data_sets() else gr.skip()
-        return *choices(studio, chosen), kept, shelf_view(studio), *timers, builder
+        return *choices(studio, chosen, takes, tracks), kept, shelf_view(studio), *timers, builder
 
-    outputs = [data.chosen, data.takes, data.tracks, fields["model"], shelf, curves["timer"], data.timer, data.builder]
-    item.select(on_open, [data.chosen, fields["model"]], outputs, **PRIVATE)
+    chosen = [data.chosen, data.takes, data.tracks, fields["model"]]
+    item.select(on_open, chosen, [*chosen, shelf, curves["timer"], data.timer, data.builder], **PRIVATE)
 
 
 # ----------------------------------------------------------------------------------------------------- the run
@@ -279,12 +281,12 @@ def _shelf_panel(studio: Studio, worn: list[Any]) -> gr.HTML:
         gr.Info(f"“{adapter.name}” is on the shelf.", title="Added", duration=4)
         return "", shelf_view(studio), *fresh_choices(studio)
 
-    def on_verb(event: gr.EventData) -> tuple[Any, ...]:
+    def on_verb(event: gr.EventData, *chosen: str | None) -> tuple[Any, ...]:
         studio.school.shelf.remove(str((event._data or {}).get("name")))
-        return shelf_view(studio), *fresh_choices(studio)
+        return shelf_view(studio), *fresh_choices(studio, *chosen)
 
     upload.upload(refusing("Not added", on_upload), [upload, name], [name, shelf, *worn], **PRIVATE)
-    shelf.click(refusing("Not removed", on_verb), None, [shelf, *worn], **PRIVATE)
+    shelf.click(refusing("Not removed", on_verb), worn, [shelf, *worn], **PRIVATE)
     return shelf
 
 

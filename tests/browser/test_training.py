@@ -176,6 +176,41 @@ def test_a_grid_plays_the_model_without_and_with_the_adapter(page: Page, studio:
     cells = page.locator("#st-grid tr[data-take] td:nth-child(4)")
     expect(cells).to_have_count(2, timeout=120_000)
     assert sorted(cells.all_inner_texts()) == ["first lesson × 1", "none"]
+    for number in range(2):
+        page.locator("#st-grid [data-act=compare]").nth(number).click()
+    page.get_by_role("tab", name="Compare", exact=True).click()
+    apart = page.locator("#st-ab-sides .st-ab-differs")
+    for said in ("first lesson × 1", "no adapter"):
+        expect(apart.get_by_text(said, exact=True)).to_be_visible()
+
+
+def test_an_adapter_that_is_deleted_is_taken_off(page: Page, studio: RunningStudio, data: Path) -> None:
+    other = page.context.new_page()
+    for each in (page, other):
+        open_page(each, studio.url)
+        each.get_by_label("Describe the music").fill("zylo, a tune")
+        each.get_by_label("Length").fill("2")
+        each.locator("#st-adapters").get_by_text("Adapters, a sound").click()
+        each.locator("#st-adapter-1 input").click()
+        each.get_by_role("option", name="first lesson").click()
+    page.on("dialog", lambda asked: asked.accept())
+    go_to_training(page)
+    page.locator("#tr-shelf [data-adapter='first lesson'] [data-verb=delete]").click()
+    expect(page.locator("#tr-shelf")).to_contain_text("No adapter yet")
+    assert list((data / "adapters").iterdir()) == []
+    page.get_by_role("tab", name="Generate").click()
+    expect(page.locator("#st-adapter-1 input")).to_have_value("None")
+    before = newest_take(page)
+    page.locator("#st-generate").click()
+    wait_for_new_take(page, before, timeout=120_000)
+
+    other.locator("#st-generate").click()  # a page that was open meanwhile still wears it, and is told so
+    expect(other.get_by_text("There is no adapter “first lesson” on the shelf").first).to_be_visible()
+    other.reload()
+    other.wait_for_selector("html[data-form=restored]", state="attached")
+    other.locator("#st-adapters").get_by_text("Adapters, a sound").click()
+    expect(other.locator("#st-adapter-1 input")).to_have_value("None")
+    expect(other.get_by_label("Describe the music")).to_have_value("zylo, a tune")
 
 
 def test_what_cannot_be_is_said_and_starts_nothing(page: Page, data: Path) -> None:

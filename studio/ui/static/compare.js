@@ -156,6 +156,7 @@ export class Compare {
       add("span", "st-ab-title", take.title);
       const badges = add("span", "st-badges", "");
       for (const badge of take.badges) { const one = document.createElement("span"); one.className = `st-badge ${badge.kind}`; one.textContent = badge.text; badges.append(one); }
+      if (take.differs.length) add("span", "st-ab-differs", take.differs.join(" · "));
       add("span", "st-note", (take.gain_db > -0.05 ? "plays as it is" : `${(-take.gain_db).toFixed(1)} dB softer, to match`) + (take.won + take.lost ? ` · preferred ${take.won} of ${take.won + take.lost}` : ""));
     }
     const acts = add("span", "st-acts", "");

@@ -1,0 +1,31 @@
+"""What sets compared takes apart in how they were made, in words, so that ears need not guess what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from studio.takes import Take
+
+_SAID: tuple[Callable[[Take], str], ...] = (
+    lambda take: f"“{take.plan.brief.words}”" if take.plan.brief.words else "no words",
+    lambda take: " + ".join(f"{use.name} × {use.strength:g}" for use in take.sampling.adapters) or "no adapter",
+    lambda take: f"guidance {take.sampling.guidance:g}" if _draws(take) else "",
+    lambda take: f"temperature {take.sampling.temperature:g}" if _draws(take) else "",
+    lambda take: f"top-k {take.sampling.top_k}" if _draws(take) else "",
+    lambda take: f"top-p {take.sampling.top_p:g}" if _draws(take) else "",
+    lambda take: f"seed {take.sampling.seed}",
+)
+
+
+def differences(takes: Sequence[Take]) -> list[tuple[str, ...]]:
+    """For each take the settings in which not all are alike: words, adapters, what drew the codes, seed.
+
+    What an engine does not read is not said of it, and sets nobody apart: a sketch's notes come of plan and seed alone.
+    """
+    columns = [[say(take) for take in takes] for say in _SAID]
+    telling = [column for column in columns if len({said for said in column if said}) > 1]
+    return [tuple(said for said in row if said) for row in zip(*telling, strict=True)] if telling else [()] * len(takes)
+
+
+def _draws(take: Take) -> bool:
+    return take.engine.tier == "full"
