@@ -77,11 +77,15 @@ def tempo_field(page: Page) -> Locator:
     return page.get_by_label("Tempo, bpm", exact=True).first
 
 
-def is_on_the_bar(peer: Peer, start: dict[str, Any], *, beats_a_bar: float = 4.0) -> bool:
+def off_the_bar_seconds(peer: Peer, seconds: float, *, beats_a_bar: float = 4.0) -> float:
+    """How far a moment of the studio's clock lies off the other program's nearest bar line."""
+    beat = peer.beat_at(seconds) % beats_a_bar
+    return min(beat, beats_a_bar - beat) * 60.0 / peer.told["tempo_bpm"]
+
+
+def is_on_the_bar(peer: Peer, start: dict[str, Any]) -> bool:
     """Whether a start lies on the other program's bar line, as near as the page could know."""
-    beat = peer.beat_at(start["seconds"]) % beats_a_bar
-    off_seconds = min(beat, beats_a_bar - beat) * 60.0 / peer.told["tempo_bpm"]
-    return off_seconds < ON_THE_BAR_SECONDS + start["uncertainty"]
+    return off_the_bar_seconds(peer, start["seconds"]) < ON_THE_BAR_SECONDS + start["uncertainty"]
 
 
 def playing(page: Page) -> dict[str, Any]:
