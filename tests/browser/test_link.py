@@ -44,6 +44,14 @@ EXPECTED = """() => {
   return started.when + (first - from) / samples.sampleRate / started.rate;
 }"""
 
+HOLD_CHOICES = """() => {
+  const fetched = window.fetch.bind(window), free = new Promise((go) => { window.letGo = go; setTimeout(go, 20_000); });
+  window.fetch = async (...asked) => {
+    if (String(asked[0]).includes("link/choose")) await free;
+    return fetched(...asked);
+  };
+}"""
+
 
 @pytest.fixture(scope="module")
 def studio(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
@@ -300,6 +308,23 @@ def test_a_tempo_that_link_cannot_keep_is_said_in_the_panel(page: Page, room: Ro
     expect(page.locator("#st-link-error")).to_be_hidden()
     page.locator("#st-link-tempo").blur()
     expect(page.locator("#st-link-tempo")).to_have_value("133")
+
+
+def test_what_was_chosen_stands_though_older_news_come_before_its_answer(page: Page, room: Room) -> None:
+    with room.peer(100.0) as peer:
+        join(page, peer)
+        page.evaluate(HOLD_CHOICES)
+        sync = page.locator("#st-link-sync")
+        sync.uncheck()
+        peer.do(tempo_bpm=111.0)
+        page.wait_for_function("() => Math.abs(studio.link.state.tempo_bpm - 111) < 0.01")
+        assert not sync.is_checked() and page.evaluate("() => studio.link.state.start_stop"), "not yet asked for"
+        page.evaluate("() => window.letGo()")
+        page.wait_for_function("() => !studio.link.state.start_stop")
+        assert not sync.is_checked()
+        expect(page.locator("#st-link-tempo")).to_have_value("111")
+        sync.check()
+        page.wait_for_function("() => studio.link.state.start_stop")
 
 
 def test_a_killed_link_is_said_and_joined_again_by_a_press(page: Page, room: Room, studio: RunningStudio) -> None:

@@ -17,6 +17,7 @@ export class Link {
     const onShow = deck.onShow;
     deck.onShow = () => { onShow(); this.onShow(); };
     // A start asked for here is not news to this browser's other pages: one of them plays, not all.
+    this.asking = 0; // presses that are not answered yet
     this.pages = new BroadcastChannel("studio-link");
     this.pages.onmessage = () => { this.ours = performance.now(); };
     this.listen();
@@ -29,8 +30,12 @@ export class Link {
   // --- the studio's word ------------------------------------------------------------------------------------------
   async ask(verb, body) {
     const from = performance.now();
-    const answer = await fetch(`studio/link/${verb}`, { method: "POST", body: body ? JSON.stringify(body) : undefined });
-    const data = await answer.json().catch(() => ({}));
+    let answer, data;
+    this.asking++;
+    try {
+      answer = await fetch(`studio/link/${verb}`, { method: "POST", body: body ? JSON.stringify(body) : undefined });
+      data = await answer.json().catch(() => ({}));
+    } finally { this.asking--; }
     this.problem = answer.ok ? "" : data.detail ?? "That did not work."; // until the next press
     if (!answer.ok) return this.show();
     this.hear(data, from);
@@ -185,15 +190,19 @@ export class Link {
     $("st-link-error").classList.toggle("st-hidden", !wrong);
     $("st-link-follow").setAttribute("aria-pressed", state.follow);
     $("st-link-lead").setAttribute("aria-pressed", !state.follow);
-    this.put("st-link-tempo", state.joined ? Number(state.tempo_bpm.toFixed(2)) : "");
-    this.put("st-link-bar", state.beats_a_bar);
-    this.put("st-link-latency", state.latency_ms);
-    $("st-link-sync").checked = state.start_stop;
+    if (!this.asking) this.fill(state);
     $("st-link-play").textContent = state.playing ? "Stop all" : "Start all";
     const beats = $("st-link-beats");
     if (beats.childElementCount !== state.beats_a_bar)
       beats.replaceChildren(...Array.from({ length: state.beats_a_bar }, () => document.createElement("i")));
     if (state.joined) this.drawing ??= requestAnimationFrame(() => this.draw());
+  }
+  // What was just chosen stands until it is answered: news on their way then do not know of it.
+  fill(state) {
+    this.put("st-link-tempo", state.joined ? Number(state.tempo_bpm.toFixed(2)) : "");
+    this.put("st-link-bar", state.beats_a_bar);
+    this.put("st-link-latency", state.latency_ms);
+    $("st-link-sync").checked = state.start_stop;
   }
   put(id, value) { if (document.activeElement !== $(id)) $(id).value = value; }
 
