@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from studio.takes import Take
 
 _SAID: tuple[Callable[[Take], str], ...] = (
-    lambda take: f"“{take.plan.brief.words}”" if take.plan.brief.words else "no words",
     lambda take: " + ".join(f"{use.name} × {use.strength:g}" for use in take.sampling.adapters) or "no adapter",
     lambda take: f"guidance {take.sampling.guidance:g}" if _draws(take) else "",
     lambda take: f"temperature {take.sampling.temperature:g}" if _draws(take) else "",
@@ -17,12 +16,19 @@ _SAID: tuple[Callable[[Take], str], ...] = (
 )
 
 
+def _words(take: Take) -> str:
+    return f"“{take.plan.brief.words}”" if take.plan.brief.words else "no words"
+
+
 def differences(takes: Sequence[Take]) -> list[tuple[str, ...]]:
     """For each take the settings in which not all are alike: words, adapters, what drew the codes, seed.
 
+    Where the words differ the seed says nothing: every wish has one of its own.
     What an engine does not read is not said of it, and sets nobody apart: a sketch's notes come of plan and seed alone.
     """
-    columns = [[say(take) for take in takes] for say in _SAID]
+    asked = {_words(take) for take in takes}
+    ways = (_words, *_SAID[:-1]) if len(asked) > 1 else _SAID
+    columns = [[say(take) for take in takes] for say in ways]
     telling = [column for column in columns if len({said for said in column if said}) > 1]
     return [tuple(said for said in row if said) for row in zip(*telling, strict=True)] if telling else [()] * len(takes)
 
