@@ -216,6 +216,8 @@ def pictures_of_the_page(playwright: Any) -> None:
         page.screenshot(path=DOCS / "generate.png")
         page.locator("#st-enhance-words").click()
         page.locator("#st-enhance .st-way").first.wait_for()
+        page.locator("#st-enhance").evaluate("(ways) => ways.scrollIntoView({ block: 'center' })")
+        page.wait_for_timeout(500)
         page.screenshot(path=DOCS / "enhance.png")
         page.get_by_text("Keep my words").click()
         page.get_by_role("tab", name="History").click()
