@@ -19,6 +19,7 @@ from studio.asking import asked_by
 from studio.engines.base import EngineError
 from studio.studio import Studio
 from studio.ui.form import brief_of
+from studio.ui.into_view import into_view
 from studio.ui.visitors import Visitor, visitor_of
 
 REMEMBERED = 60  # takes that the user's taste is read from
@@ -64,7 +65,8 @@ def wire_enhance(studio: Studio, button: gr.Button, view: gr.HTML, fields: Mappi
         every[way] = _without(every[way], str(asked.get("words")))
         return [each.model_dump(mode="json") for each in every], enhanced_view(every, credit), gr.skip()
 
-    button.click(on_enhance, inputs_kwargs=dict(fields), outputs=[ways, credited, view], **private)
+    asked = button.click(on_enhance, inputs_kwargs=dict(fields), outputs=[ways, credited, view], **private)
+    asked.success(None, js=into_view("st-enhance"), **private)
     # Each press counts, also while the one before is being answered; the server does them in their order.
     view.click(on_click, [ways, credited], [ways, view, fields["words"]], trigger_mode="multiple", **private)
 

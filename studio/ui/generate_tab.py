@@ -39,6 +39,7 @@ from studio.ui.form import (
     sampling_of,
     steering_of,
 )
+from studio.ui.into_view import into_view
 from studio.ui.message_panel import lay_out_message, wire_message
 from studio.ui.references_panel import lay_out_references, wire_references
 from studio.ui.refine_panel import lay_out_refine, wire_refine
@@ -258,7 +259,8 @@ def _wire(studio: Studio, tab: GenerateTab, buttons: dict[str, Any]) -> None:
     # Gradio else drops a press while an earlier one is still being answered. A double click is one wish: main.js.
     each_press: dict[str, Any] = {**private, "trigger_mode": "multiple"}
     buttons["generate"].click(on_generate, inputs_kwargs=tab.inputs, **each_press)
-    buttons["plan"].click(on_plan, inputs_kwargs=tab.inputs, outputs=plan_outputs, **each_press)
+    planned = buttons["plan"].click(on_plan, inputs_kwargs=tab.inputs, outputs=plan_outputs, **each_press)
+    planned.success(None, js=into_view("st-plan-strip"), **private)
     gr.on(
         [tab.plan_fields[name].change for name in EDITED],
         on_edit,

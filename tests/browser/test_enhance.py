@@ -29,6 +29,23 @@ def test_additions_are_coloured_removable_and_never_touch_the_users_words(page: 
     assert taken not in words.input_value()
 
 
+ABOVE_THE_DECK = """(id) => {
+  const box = document.getElementById(id)?.getBoundingClientRect();
+  return box?.height > 0 && box.top >= 0 && box.bottom <= document.getElementById("st-deck").getBoundingClientRect().top;
+}"""
+
+
+def test_what_was_asked_for_is_scrolled_to(page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 760})
+    page.get_by_label("Describe the music").fill(WISH)
+    page.evaluate("() => scrollTo(0, 0)")
+    page.locator("#st-enhance-words").click()
+    page.wait_for_function(ABOVE_THE_DECK, arg="st-enhance")
+    page.set_viewport_size({"width": 390, "height": 860})
+    page.locator("#st-plan-first").click()  # on a narrow page the plan stands far below
+    page.wait_for_function(ABOVE_THE_DECK, arg="st-plan-strip")
+
+
 def test_the_three_ways_differ_and_ones_own_words_can_stay(page: Page) -> None:
     page.get_by_label("Describe the music").fill(WISH)
     page.locator("#st-enhance-words").click()
