@@ -243,13 +243,6 @@ class Exports:
                 total -= stat.st_size
 
 
-def export_take(
-    store: TakeStore, take_id: str, *, format: str, provenance: bool, exports_dir: Path, folder: Path | None = None
-) -> ExportedFile:
-    """One export; see `Exports.export`."""
-    return Exports(store, exports_dir).export(take_id, format=format, provenance=provenance, folder=folder)
-
-
 def provenance_of(take: Take) -> dict[str, Any]:
     """What a file says of how it was made: enough to make it again, and nothing of who made it."""
     return {

@@ -12,9 +12,7 @@ from agents.quality_agent import AskForWords, judge
 from agents.types import SongPlan, Verdict
 from audio.clip import Clip
 from audio.heard import hear
-from audio.io import read_clip
 from rag.embeddings import Embedder
-from studio.takes import Take, TakeStore
 
 # How well a clip fits the words, and how finished it sounds: each 0 to 1.
 FitsWords = Callable[[Clip, str], float]
@@ -52,9 +50,3 @@ def fits_words_by(embedder: Embedder, words: str) -> FitsWords | None:
         return None
     asked = embedder.embed_words([words])[0]
     return lambda clip, _: min(1.0, max(0.0, float(embedder.embed(clip).whole @ asked) / FULL_AGREEMENT))
-
-
-def judge_take(store: TakeStore, take: Take, **more: object) -> Verdict:
-    """The verdict on a kept take, as `judge_clip`. Raises TakeError or AudioError when it cannot be read."""
-    clip = read_clip(store.audio_path(take.id))
-    return judge_clip(take.plan, clip, engine_channels=take.channels, **more)  # type: ignore[arg-type]

@@ -30,7 +30,6 @@ from audio.stems import RESIDUAL, Stems, Tier
 from audio.stretches import Pieces
 from audio.work import Progress, Stopped, never, unheard, usable
 from studio.models.stems import StemModels
-from studio.takes import TakeError, TakeStore
 
 if TYPE_CHECKING:
     from audio.demucs_stems import DemucsSeparator
@@ -107,40 +106,6 @@ class Separations:
             kept = self._keep(mark, clip, names, pieces, tier=tier, model=identity, label=label)
         self._make_room(keep=mark)
         return kept
-
-    def of_take(
-        self,
-        store: TakeStore,
-        take_id: str,
-        *,
-        model: str = BEST,
-        progress: Progress = unheard,
-        cancelled: Stopped = never,
-    ) -> KeptStems:
-        """A take's stems: its own where it was made of parts and no separator is named, else separated.
-
-        Raises as `separate`, and TakeError.
-        """  # fmt: skip
-        take = store.read(take_id)
-        clip = read_clip(store.audio_path(take_id))
-        if not take.stems or model != BEST:
-            return self.separate(clip, model=model, progress=progress, cancelled=cancelled)
-        identity = f"take:{take.engine.name}"
-        mark = _mark(clip, identity)
-        if kept := self.find(mark):
-            return kept
-        try:
-            parts = {stem.name: read_clip(store.stem_path(take_id, stem.name)) for stem in take.stems}
-            stems = Stems.of(clip, parts, tier="true", model=identity)
-        except (TakeError, AudioError, ValueError) as error:
-            raise SeparationError(
-                f"This take's own parts cannot be read; choose a separator instead. {error}"
-            ) from error
-        whole = iter([{name: part.samples for name, part in stems.clips.items() if name != RESIDUAL}])
-        names = tuple(name for name in stems.names if name != RESIDUAL)
-        label = f"its own parts, as {take.engine.label} played them"
-        with self._turn:
-            return self._keep(mark, clip, names, whole, tier="true", model=identity, label=label)
 
     def find(self, mark: str) -> KeptStems | None:
         """A kept separation by its mark, None when there is none or something of it is gone."""

@@ -116,12 +116,6 @@ class AgentHistory:
             ).fetchall()
         return [_row(row) for row in rows]
 
-    def forget_refinement(self, refinement_id: str) -> None:
-        """Drop a refinement and its agents' steps; its takes stay."""
-        with self._history.writing() as connection:
-            connection.execute("DELETE FROM refinements WHERE id = ?", (refinement_id,))
-            connection.execute("DELETE FROM agent_steps WHERE about = ?", (refinement_id,))
-
 
 def _row(row: Any) -> RefinementRow:
     return RefinementRow(

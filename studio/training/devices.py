@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+
 from studio.training.config import RunConfig
 
 
@@ -40,6 +43,22 @@ def free_memory_bytes(device: str) -> int:
     import psutil
 
     return int(psutil.virtual_memory().available)
+
+
+def card_memory_bytes() -> int | None:
+    """The whole memory of the first graphics card as NVIDIA's driver tells it, without torch; None where there is no driver.
+
+    0 when it does not answer within two seconds: the page that asks is not to wait.
+    """
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    asked = [program, "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=2.0, check=True).stdout
+        return int(said.split()[0]) * 1024**2
+    except (OSError, subprocess.SubprocessError, ValueError, IndexError):
+        return 0
 
 
 def _processor_has_bf16() -> bool:

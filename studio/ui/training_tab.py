@@ -6,7 +6,6 @@ finds them again. Only where the studio is not shared; what is drawn is in train
 
 from __future__ import annotations
 
-import shutil
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,8 +16,9 @@ import gradio as gr
 from studio.engines.musicgen.adapters import Adapter
 from studio.studio import Studio
 from studio.training.config import PRESETS, RunConfig, from_preset
+from studio.training.devices import card_memory_bytes
 from studio.training.errors import RunError
-from studio.training.estimate import quickest
+from studio.training.estimate import preset_for, quickest
 from studio.training.manifest import read_data_set
 from studio.ui.adapters_panel import fresh_choices
 from studio.ui.choosing import offered
@@ -70,7 +70,8 @@ def _run_panel(studio: Studio) -> tuple[dict[str, Any], gr.Button, gr.HTML, gr.B
         gr.HTML('<h3 class="st-title">2. Run</h3>')
         with gr.Row(elem_classes="st-fields"):
             fields["model"] = gr.Dropdown([], label="Model", min_width=160, scale=3, elem_id="tr-model")
-            preset = "24 GB" if shutil.which("nvidia-smi") else "CPU"
+            card = card_memory_bytes()
+            preset = "CPU" if card is None else preset_for(card, device="cuda")
             fields["preset"] = gr.Dropdown(
                 list(PRESETS), value=preset, label="Memory", min_width=100, elem_id="tr-preset"
             )

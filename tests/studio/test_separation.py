@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from audio.clip import Clip
@@ -125,24 +124,6 @@ def test_a_stem_that_has_gone_is_made_again(separations):
     kept.paths["bass"].unlink()
     assert separations.find(kept.mark) is None
     assert separations.separate(mix).clip("bass").frames == mix.frames
-
-
-def test_a_take_of_parts_has_its_true_stems(separations, tmp_path):
-    store = TakeStore(tmp_path / "takes", tmp_path / "bin")
-    take = keep(store, plain=False)
-    kept = separations.of_take(store, take.id)
-    assert kept.tier == "true" and list(kept.paths) == [*(stem.name for stem in take.stems), "residual"]
-    from audio.io import read_clip
-
-    assert kept.stems().error_db(read_clip(store.audio_path(take.id))) < -60
-    for stem in take.stems:
-        np.testing.assert_allclose(
-            kept.clip(stem.name).samples, read_clip(store.stem_path(take.id, stem.name)).samples, atol=1e-6
-        )
-    # When a separator is named, it is used.
-    assert separations.of_take(store, take.id, model="built-in").tier == "built-in"
-    # A take in one piece is separated.
-    assert separations.of_take(store, keep(store, plain=True).id).tier == "built-in"
 
 
 def test_the_oldest_stems_go_when_the_room_is_used(data_dir, models):

@@ -6,6 +6,8 @@ asked for a number, for which a card would have to be waited for.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,7 +20,7 @@ import torch
 from studio.engines.musicgen.checkpoint import inspect
 from studio.engines.musicgen.load import load
 from studio.training.config import RunConfig, Samples
-from studio.training.devices import precision_on
+from studio.training.devices import card_memory_bytes, precision_on
 from studio.training.estimate import estimate
 from studio.training.learner import Dealt, Ear, Lesson, make_learner, put_adapters_on
 from studio.training.manifest import DataSet
@@ -26,6 +28,10 @@ from studio.training.sounding import Sampler
 from studio.training.trainer import Trainer
 from tests.training.data_sets import small_run
 
+SMI = """#!/bin/sh
+[ "$1" = --query-gpu=memory.total ] || exit 1
+%s
+"""
 SHORT, LONG = "a tune", "another tune, with more words to it"
 
 
@@ -112,3 +118,29 @@ def test_the_estimate_knows_the_format_that_auto_takes(
         parts.append(estimate(config, device="cpu").parts)
     assert parts[0]["the model"] == 2 * parts[1]["the model"]
     assert parts[0]["a step"] > 1.7 * parts[1]["a step"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the driver's program")
+@pytest.mark.parametrize(
+    ("says", "found"),
+    [
+        ("echo 8188; echo 24564", 8188 * 1024**2),
+        ("echo '[N/A]'", 0),
+        ("echo no devices were found; exit 6", 0),
+        ("exec sleep 9", 0),
+    ],
+    ids=["two cards", "not told", "no card", "no answer"],
+)
+def test_the_cards_memory_is_asked_of_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, found: int
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(SMI % says, encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    assert card_memory_bytes() == found
+
+
+def test_without_a_driver_there_is_no_card(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert card_memory_bytes() is None
