@@ -20,6 +20,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from audio import folders
+from audio.folders import PART
 from audio.io import written_whole
 from studio.history import journal
 from studio.history.opinions import Opinion
@@ -31,7 +33,7 @@ _VERSION = 1
 _FOLDERS = ("takes", "bin", "presets", "adapters", "training", "sounds")
 _FILES = ("opinions.jsonl", "deeds.jsonl", "defaults.json")
 _BLOCK = 1 << 20
-_PART = ".part-archive-"
+_PART = f"{PART}archive-"
 
 Progress = Callable[[float], None]
 
@@ -100,7 +102,7 @@ def bring_back(settings: Settings, path: Path, *, progress: Progress = lambda fr
     try:
         with (
             zipfile.ZipFile(path) as bundle,
-            tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=".part-") as room,
+            tempfile.TemporaryDirectory(dir=settings.data_dir, prefix=_PART) as room,
         ):
             names = _checked_names(bundle)
             _unpack(bundle, names, Path(room), progress)
@@ -113,8 +115,7 @@ def bring_back(settings: Settings, path: Path, *, progress: Progress = lambda fr
 
 def sweep(data_dir: Path) -> None:
     """Remove what a killed bringing back left; the studio's lock sees to it that no other is at work."""
-    for left in data_dir.glob(f"{_PART}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    folders.sweep(data_dir, _PART)
 
 
 def _is_archive(path: Path) -> bool:

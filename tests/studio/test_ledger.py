@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,6 +19,7 @@ from audio.clip import Clip
 from audio.io import read_clip
 from audio.loudness import integrated_lufs
 from studio.engines.base import Rendering, Sampling
+from studio.history import archive as archives
 from studio.history.archive import MANIFEST, ArchiveError, ArchiveStopped
 from studio.history.grid import Grid, GridError
 from studio.history.storage import Retention, beyond_the_limit, too_old_in_bin
@@ -260,6 +264,25 @@ def rewrite(path: Path, harm: str, take_id: str) -> None:
             bundle.writestr(name, data)
         if harm != "no manifest":
             bundle.writestr(MANIFEST, json.dumps(said))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither fork nor SIGKILL")
+def test_a_killed_bringing_back_leaves_nothing_once_the_studio_opens(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(studio)
+    path = studio.ledger.archive(tmp_path / "all.zip")
+    there = Settings(data_dir=tmp_path / "there")
+    there.data_dir.mkdir()
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(archives, "_move_in", lambda settings, room: os.kill(os.getpid(), signal.SIGKILL))
+        archives.bring_back(there, path)
+        os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    assert len(list(there.data_dir.iterdir())) == 1, "it was killed half way, or this shows nothing"
+    archives.sweep(there.data_dir)
+    assert list(there.data_dir.iterdir()) == []
 
 
 def test_an_archive_writes_over_nothing_that_is_none(studio: Studio, tmp_path: Path) -> None:
