@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.types import SongPlan
 from audio.clip import Clip
-from audio.folders import remove_whole, sweep
+from audio.folders import PART, remove_whole, sweep
 from audio.io import encode, flush_to_disk, written_whole
 from audio.peaks import bucket_peaks
 from studio.engines.base import Capabilities, Rendering, Sampling, Tier
@@ -31,7 +31,6 @@ from studio.engines.base import Capabilities, Rendering, Sampling, Tier
 TAKE_VERSION: Literal[1] = 1
 PEAK_BUCKETS = 2_000
 _ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
-_PART = ".part-"
 _SPARE_BYTES = 20_000_000
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -189,7 +188,7 @@ class TakeStore:
         """A folder only this process writes to: the lock tells a sweep in another process to leave it alone."""
         from filelock import FileLock
 
-        part = self.takes_dir / f"{_PART}{take_id}"
+        part = self.takes_dir / f"{PART}{take_id}"
         lock_path = part.with_name(f"{part.name}.lock")
         lock = FileLock(lock_path, timeout=10)
         try:
@@ -207,7 +206,7 @@ class TakeStore:
         from filelock import FileLock, Timeout
 
         swept = []
-        for path in sorted(self.takes_dir.glob(f"{_PART}*")):
+        for path in sorted(self.takes_dir.glob(f"{PART}*")):
             folder = path.with_suffix("") if path.suffix == ".lock" else path
             lock_path = folder.with_name(f"{folder.name}.lock")
             try:

@@ -6,6 +6,8 @@ Plain values, kept with the take, so that it can be made again. Sounds are named
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_STRENGTH = 1.5
@@ -52,3 +54,8 @@ class AdapterUse(BaseModel):
 
     name: str = Field(min_length=1, max_length=120)
     strength: float = Field(default=1.0, ge=0.0, le=MAX_STRENGTH)
+
+
+def worn_in_words(adapters: Iterable[AdapterUse]) -> str:
+    """Adapters with their strengths, like “brass × 0.5 + lesson × 1”; "" for none."""
+    return " + ".join(f"{use.name} × {use.strength:g}" for use in adapters)

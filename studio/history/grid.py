@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from agents.types import Brief, SongPlan
 from studio.engines.base import Sampling
-from studio.engines.steering import AdapterUse
+from studio.engines.steering import AdapterUse, worn_in_words
 from studio.history.opinions import Standing
 from studio.job import GenerateRequest
 from studio.takes import Take
@@ -62,7 +62,7 @@ class Row:
     def settings(self) -> tuple[str, str, str, str]:
         """Engine, guidance, adapters, seed, in words."""
         sampling = self.take.sampling
-        worn = " + ".join(f"{use.name} × {use.strength:g}" for use in sampling.adapters) or "none"
+        worn = worn_in_words(sampling.adapters) or "none"
         guidance = f"{sampling.guidance:g}" if self.take.engine.tier == "full" else "–"
         return self.take.engine.label, guidance, worn, str(sampling.seed)
 

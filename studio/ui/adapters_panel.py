@@ -13,6 +13,7 @@ import gradio as gr
 from studio.engines.musicgen.adapters import Shelf
 from studio.engines.steering import MAX_STRENGTH, AdapterUse
 from studio.studio import Studio
+from studio.ui.choosing import offered
 
 WORN = 3  # adapters that can be stacked from the page; other programs may stack more
 WORN_FIELDS = tuple(f"adapter_{number}" for number in range(1, WORN + 1))
@@ -22,7 +23,6 @@ _NONE = ("None", "")
 def build_adapters_panel(studio: Studio) -> dict[str, Any]:
     """Lay out the panel inside the current Blocks; returns its fields by name."""
     fields: dict[str, Any] = {}
-    shelf = Shelf(studio.settings.adapters_dir)
     with gr.Accordion("Adapters, a sound you taught it", open=False, elem_id="st-adapters"):
         gr.HTML(
             '<p class="st-note">MusicGen wears these LoRA adapters: 0 is the model itself, 1 the adapter as it was trained. '
@@ -31,7 +31,7 @@ def build_adapters_panel(studio: Studio) -> dict[str, Any]:
         for number in range(1, WORN + 1):
             with gr.Row(elem_classes="st-fields"):
                 fields[f"adapter_{number}"] = gr.Dropdown(
-                    adapter_choices(shelf), value="", show_label=False, min_width=190, scale=5,
+                    adapter_choices(studio.school.shelf), value="", show_label=False, min_width=190, scale=5,
                     elem_id=f"st-adapter-{number}",
                 )  # fmt: skip
                 fields[f"adapter_strength_{number}"] = gr.Slider(
@@ -58,7 +58,5 @@ def adapters_of(values: Mapping[str, Any]) -> tuple[AdapterUse, ...]:
 
 def fresh_choices(studio: Studio, *worn: str | None) -> list[Any]:
     """Updates for the panel's dropdowns, in their order, after the shelf has changed; what is worn and has gone is taken off."""
-    choices = adapter_choices(Shelf(studio.settings.adapters_dir))
-    there = [name for _, name in choices]
-    gone = [bool(name) and name not in there for name in worn or ("",) * WORN]
-    return [gr.update(choices=choices, value="") if one else gr.update(choices=choices) for one in gone]
+    choices = adapter_choices(studio.school.shelf)
+    return [offered(choices, name or "") for name in worn or ("",) * WORN]

@@ -49,16 +49,26 @@ def build_training_tab(studio: Studio, item: gr.Tab, worn: list[Any]) -> None:
     _wire_curves(studio, curves, shelf, worn)
 
     def on_open(
-        chosen: str | None, takes: list[str] | None, tracks: list[int] | None, model: str | None
+        chosen: str | None, takes: list[str] | None, tracks: list[int] | None, model: str | None, opened: bool
     ) -> tuple[Any, ...]:
         kept = offered(model_choices(studio), model)
         is_building = studio.school.building().state == "running"
         timers = gr.Timer(active=True), gr.Timer(active=is_building)
         builder = gr.Accordion(open=True) if is_building or not studio.school.data_sets() else gr.skip()
-        return *choices(studio, chosen, takes, tracks), kept, shelf_view(studio), *timers, builder
+        by_card = [gr.skip()] * 3 if opened else _by_card()
+        return *choices(studio, chosen, takes, tracks), kept, True, shelf_view(studio), *timers, builder, *by_card
 
-    chosen = [data.chosen, data.takes, data.tracks, fields["model"]]
-    item.select(on_open, chosen, [*chosen, shelf, curves["timer"], data.timer, data.builder], **PRIVATE)
+    read = [data.chosen, data.takes, data.tracks, fields["model"], gr.State(False)]
+    told = [
+        shelf,
+        curves["timer"],
+        data.timer,
+        data.builder,
+        fields["preset"],
+        fields["rank"],
+        fields["segment_seconds"],
+    ]
+    item.select(on_open, read, [*read, *told], **PRIVATE)
 
 
 # ----------------------------------------------------------------------------------------------------- the run
@@ -70,10 +80,8 @@ def _run_panel(studio: Studio) -> tuple[dict[str, Any], gr.Button, gr.HTML, gr.B
         gr.HTML('<h3 class="st-title">2. Run</h3>')
         with gr.Row(elem_classes="st-fields"):
             fields["model"] = gr.Dropdown([], label="Model", min_width=160, scale=3, elem_id="tr-model")
-            card = card_memory_bytes()
-            preset = "CPU" if card is None else preset_for(card, device="cuda")
             fields["preset"] = gr.Dropdown(
-                list(PRESETS), value=preset, label="Memory", min_width=100, elem_id="tr-preset"
+                list(PRESETS), value="CPU", label="Memory", min_width=100, elem_id="tr-preset"
             )
         with gr.Row(elem_classes="st-fields"):
             fields["name"] = gr.Textbox(label="Name", placeholder="my band 1", min_width=130, elem_id="tr-name")
@@ -83,7 +91,7 @@ def _run_panel(studio: Studio) -> tuple[dict[str, Any], gr.Button, gr.HTML, gr.B
             placeholder="zylo, slow and warm\nzylo, a big chorus",
         )  # fmt: skip
         with gr.Accordion("More settings", open=False, elem_id="tr-more"):
-            _more(fields, PRESETS[preset])
+            _more(fields, PRESETS["CPU"])
         with gr.Row(elem_classes="st-fields"):
             start = gr.Button("Start the run", variant="primary", min_width=150, scale=3, elem_id="tr-start")
             estimate = gr.Button("Estimate", min_width=100, scale=1, elem_id="tr-estimate")
@@ -115,6 +123,18 @@ def _more(fields: dict[str, Any], preset: dict[str, Any]) -> None:
         )
         fields["sample_seconds"] = gr.Number(8, label="Sample, s", min_width=80, elem_id="tr-sample-seconds")
         fields["seed"] = gr.Number(0, label="Seed", precision=0, min_width=80)
+
+
+def _by_card() -> list[Any]:
+    """The preset of the graphics card with its rank and length of segments; nothing where there is none.
+
+    Asked of the driver when the tab is first opened: the page is not to wait for it.
+    """
+    card = card_memory_bytes()
+    if card is None:
+        return [gr.skip()] * 3
+    preset = preset_for(card, device="cuda")
+    return [preset, *_by_memory(PRESETS[preset])]
 
 
 def _by_memory(preset: dict[str, Any]) -> tuple[int, float]:

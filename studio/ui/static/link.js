@@ -16,8 +16,8 @@ export class Link {
     deck.onBar = () => this.onPlay();
     const onShow = deck.onShow;
     deck.onShow = () => { onShow(); this.onShow(); };
-    // A start asked for here is not news to this browser's other pages: one of them plays, not all.
     this.asking = 0; // presses that are not answered yet
+    // A start asked for here is not news to this browser's other pages: one of them plays, not all.
     this.pages = new BroadcastChannel("studio-link");
     this.pages.onmessage = () => { this.ours = performance.now(); };
     this.listen();
